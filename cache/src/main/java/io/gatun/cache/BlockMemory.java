@@ -1,0 +1,109 @@
+package io.gatun.cache;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
+
+/** The steps from a file, or a piece of memory, to a block. */
+public final class BlockMemory {
+  /** Read and write for the owner, nothing for others: a KV file is the conversation. */
+  private static final FileAttribute<?>[] OWNER_ONLY = {
+    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))
+  };
+
+  private BlockMemory() {}
+
+  /** A block over {@code memory}: the keys at {@code offset}, the values behind them. */
+  public static KvBlock block(
+      long id, KvLayout layout, MemorySegment memory, long offset, BlockSource source) {
+    MemorySegment keys = memory.asSlice(offset, layout.keysBytes());
+    MemorySegment values =
+        layout.shape().valuesInKeys()
+            ? keys
+            : memory.asSlice(offset + layout.keysBytes(), layout.valuesBytes());
+    return new KvBlock(id, keys, values, source);
+  }
+
+  /**
+   * Creates a file of {@code bytes} zero bytes that are all backed by disk, readable by its owner
+   * only. On failure nothing is left.
+   *
+   * @throws DiskFullException if the disk has no room
+   * @throws IOException if the file exists or cannot be made
+   */
+  public static void createPreallocated(Path file, long bytes) throws IOException {
+    boolean posix = file.getFileSystem().supportedFileAttributeViews().contains("posix");
+    FileChannel channel =
+        FileChannel.open(
+            file,
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+            posix ? OWNER_ONLY : new FileAttribute<?>[0]);
+    try (channel) {
+      if (Posix.AVAILABLE) {
+        int error = Posix.fallocate(file, bytes);
+        if (error == Posix.ENOSPC || error == Posix.EDQUOT) {
+          throw new DiskFullException(file, bytes, available(file));
+        }
+        if (error != 0) {
+          throw new IOException("posix_fallocate of %s: errno %d".formatted(file, error));
+        }
+      } else {
+        fillWithZeros(channel, file, bytes);
+      }
+    } catch (IOException | RuntimeException e) {
+      Files.deleteIfExists(file);
+      throw e;
+    }
+  }
+
+  private static void fillWithZeros(FileChannel channel, Path file, long bytes) throws IOException {
+    ByteBuffer zeros = ByteBuffer.allocateDirect(1 << 20);
+    for (long written = 0; written < bytes; ) {
+      zeros.clear().limit((int) Math.min(zeros.capacity(), bytes - written));
+      try {
+        written += channel.write(zeros);
+      } catch (IOException e) {
+        if (available(file) < bytes - written) {
+          throw new DiskFullException(file, bytes, available(file));
+        }
+        throw e;
+      }
+    }
+  }
+
+  private static long available(Path file) throws IOException {
+    return Files.getFileStore(file.toAbsolutePath().getParent()).getUsableSpace();
+  }
+
+  /**
+   * Maps a whole file.
+   *
+   * @param bytes its size; another size is an error, since mapping past the end would extend it
+   */
+  public static MemorySegment map(Path file, long bytes, boolean writable, Arena arena)
+      throws IOException {
+    Set<OpenOption> options =
+        writable
+            ? Set.of(LinkOption.NOFOLLOW_LINKS, StandardOpenOption.READ, StandardOpenOption.WRITE)
+            : Set.of(LinkOption.NOFOLLOW_LINKS, StandardOpenOption.READ);
+    try (FileChannel channel = FileChannel.open(file, options)) {
+      if (channel.size() != bytes) {
+        throw new GatunException(
+            "%s has %,d bytes, not %,d: it was cut off or is not what it is taken for"
+                .formatted(file, channel.size(), bytes));
+      }
+      return channel.map(writable ? MapMode.READ_WRITE : MapMode.READ_ONLY, 0, bytes, arena);
+    }
+  }
+}

@@ -1,0 +1,195 @@
+package io.gatun.cache;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.VarHandle;
+import java.nio.file.Path;
+
+/**
+ * Every native call of Gatun. Linux only; {@link #AVAILABLE} says whether it can be used, and each
+ * user has a pure-Java way for where it cannot.
+ */
+@SuppressWarnings("restricted") // native calls are what this class is for
+public final class Posix {
+  /** Whether the calls work here: Linux, with native access allowed. */
+  public static final boolean AVAILABLE;
+
+  private static final int O_RDWR = 2;
+  private static final int O_CLOEXEC = 0x80000;
+  private static final int O_NOFOLLOW =
+      System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
+  private static final int PROT_READ_WRITE = 3;
+  private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
+  private static final int MADV_HUGEPAGE = 14;
+  private static final int EINTR = 4;
+
+  /** No space left on device. */
+  public static final int ENOSPC = 28;
+
+  /** Disk quota exceeded. */
+  public static final int EDQUOT = 122;
+
+  private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
+  private static final VarHandle ERRNO =
+      CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
+
+  private static final MethodHandle OPEN;
+  private static final MethodHandle CLOSE;
+  private static final MethodHandle FALLOCATE;
+  private static final MethodHandle MMAP;
+  private static final MethodHandle MUNMAP;
+  private static final MethodHandle MADVISE;
+
+  static {
+    MethodHandle open = null;
+    MethodHandle close = null;
+    MethodHandle fallocate = null;
+    MethodHandle mmap = null;
+    MethodHandle munmap = null;
+    MethodHandle madvise = null;
+    boolean available = false;
+    if (System.getProperty("os.name").equals("Linux") && ADDRESS.byteSize() == 8) {
+      try {
+        Linker.Option errno = Linker.Option.captureCallState("errno");
+        open =
+            find(
+                "open",
+                FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT),
+                errno,
+                Linker.Option.firstVariadicArg(2));
+        close = find("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT), errno);
+        fallocate =
+            find(
+                "posix_fallocate",
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
+                errno);
+        mmap =
+            find(
+                "mmap",
+                FunctionDescriptor.of(
+                    ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG),
+                errno);
+        munmap = find("munmap", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG), errno);
+        madvise =
+            find("madvise", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT), errno);
+        available = true;
+      } catch (IllegalCallerException | IllegalStateException | UnsupportedOperationException e) {
+        // Native access is not allowed, or the C library lacks a call: the pure-Java ways serve.
+        available = false;
+      }
+    }
+    OPEN = open;
+    CLOSE = close;
+    FALLOCATE = fallocate;
+    MMAP = mmap;
+    MUNMAP = munmap;
+    MADVISE = madvise;
+    AVAILABLE = available;
+  }
+
+  private Posix() {}
+
+  private static MethodHandle find(
+      String name, FunctionDescriptor descriptor, Linker.Option... options) {
+    Linker linker = Linker.nativeLinker();
+    MemorySegment symbol =
+        linker
+            .defaultLookup()
+            .find(name)
+            .orElseThrow(() -> new IllegalStateException("no " + name + " in the C library"));
+    return linker.downcallHandle(symbol, descriptor, options);
+  }
+
+  /**
+   * Gives an existing file {@code bytes} bytes of disk, all zero and all backed.
+   *
+   * @return 0, or the error number: {@link #ENOSPC}, {@link #EDQUOT}, ...; what was allocated until
+   *     then stays with the file
+   */
+  static int fallocate(Path file, long bytes) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CAPTURE);
+      MemorySegment name = arena.allocateFrom(file.toString());
+      int fd = (int) OPEN.invokeExact(state, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+      if (fd < 0) {
+        return (int) ERRNO.get(state, 0L);
+      }
+      try {
+        int error;
+        do {
+          error = (int) FALLOCATE.invokeExact(state, fd, 0L, bytes);
+        } while (error == EINTR);
+        return error;
+      } finally {
+        int ignored = (int) CLOSE.invokeExact(state, fd);
+      }
+    } catch (Throwable e) {
+      throw wrapped("posix_fallocate", e);
+    }
+  }
+
+  /**
+   * Reserves zeroed anonymous memory, backed by large pages where the system offers them. It costs
+   * nothing until it is touched, and is freed when the arena closes.
+   *
+   * @throws GatunException if the address space is not to be had
+   */
+  static MemorySegment reserve(long bytes, Arena arena) {
+    try (Arena call = Arena.ofConfined()) {
+      MemorySegment state = call.allocate(CAPTURE);
+      MemorySegment at =
+          (MemorySegment)
+              MMAP.invokeExact(
+                  state,
+                  MemorySegment.NULL,
+                  bytes,
+                  PROT_READ_WRITE,
+                  MAP_PRIVATE_ANONYMOUS_NORESERVE,
+                  -1,
+                  0L);
+      if (at.address() == -1L) {
+        throw new GatunException(
+            "the system refused %,d bytes of memory (mmap, errno %d)"
+                .formatted(bytes, (int) ERRNO.get(state, 0L)));
+      }
+      // Only advice: without large pages the memory works as well, more slowly.
+      int ignored = (int) MADVISE.invokeExact(state, at, bytes, MADV_HUGEPAGE);
+      return at.reinterpret(bytes, arena, segment -> unmap(segment, bytes));
+    } catch (Throwable e) {
+      throw wrapped("mmap", e);
+    }
+  }
+
+  private static void unmap(MemorySegment segment, long bytes) {
+    try (Arena call = Arena.ofConfined()) {
+      MemorySegment state = call.allocate(CAPTURE);
+      int result = (int) MUNMAP.invokeExact(state, segment, bytes);
+      if (result != 0) {
+        throw new IllegalStateException(
+            "munmap of %,d bytes at 0x%x: errno %d"
+                .formatted(bytes, segment.address(), (int) ERRNO.get(state, 0L)));
+      }
+    } catch (Throwable e) {
+      throw wrapped("munmap", e);
+    }
+  }
+
+  private static RuntimeException wrapped(String call, Throwable e) {
+    if (e instanceof RuntimeException runtime) {
+      return runtime;
+    }
+    if (e instanceof Error error) {
+      throw error;
+    }
+    return new IllegalStateException(call + " could not be called", e);
+  }
+}

@@ -1,0 +1,163 @@
+package io.gatun.cache;
+
+import static io.gatun.cache.KvType.LE_FLOAT;
+import static io.gatun.cache.KvType.LE_SHORT;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Encodes f32 rows into a block. Rounds to nearest, ties to even. The loops are plain so that C2
+ * vectorises them, and nothing is copied to the heap.
+ */
+final class RowWriter {
+  /** Rows come as the machine's own floats. */
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+  private static final ValueLayout.OfInt FLOAT_BITS = ValueLayout.JAVA_INT_UNALIGNED;
+
+  private final KvLayout layout;
+  private final KvShape shape;
+
+  RowWriter(KvLayout layout) {
+    this.layout = layout;
+    this.shape = layout.shape();
+  }
+
+  /**
+   * Refuses rows that cannot be stored, before any is.
+   *
+   * @param keys {@code [tokens][kvHeads][keyDim]}
+   * @param values {@code [tokens][kvHeads][valueDim]}
+   * @param start position of the first token, for the message
+   */
+  void check(int layer, long start, MemorySegment keys, MemorySegment values, int tokens) {
+    check("key", layout.keyType(), layer, start, keys, shape.keyDim(), tokens);
+    if (!shape.valuesInKeys()) {
+      check("value", layout.valueType(), layer, start, values, shape.valueDim(), tokens);
+    }
+  }
+
+  private void check(
+      String what, KvType type, int layer, long start, MemorySegment rows, int dim, int tokens) {
+    long count = Math.multiplyExact((long) tokens * shape.kvHeads(), dim);
+    if (rows.byteSize() < count * Float.BYTES) {
+      throw new IllegalArgumentException(
+          "%s rows of %d tokens x %d KV heads x %d dims take %d bytes, the segment has %d"
+              .formatted(what, tokens, shape.kvHeads(), dim, count * Float.BYTES, rows.byteSize()));
+    }
+    int limit = magnitudeLimit(type);
+    int largest = 0;
+    for (long i = 0; i < count; i++) {
+      largest = Math.max(largest, rows.get(FLOAT_BITS, i * Float.BYTES) & 0x7fff_ffff);
+    }
+    if (largest >= limit) {
+      throw refused(what, type, layer, start, rows, dim, limit);
+    }
+  }
+
+  private GatunException refused(
+      String what, KvType type, int layer, long start, MemorySegment rows, int dim, int limit) {
+    long i = 0;
+    while ((rows.get(FLOAT_BITS, i * Float.BYTES) & 0x7fff_ffff) < limit) {
+      i++;
+    }
+    float value = rows.get(FLOAT, i * Float.BYTES);
+    long row = i / dim;
+    String why =
+        Float.isFinite(value)
+            ? "too large for %s (largest finite value %s); use a wider element type"
+                .formatted(type.label(), largestFinite(type))
+            : "not finite";
+    return new GatunException(
+        "%s value %s is %s: layer %d, KV head %d, token %d, dim %d"
+            .formatted(
+                what,
+                value,
+                why,
+                layer,
+                row % shape.kvHeads(),
+                start + row / shape.kvHeads(),
+                i % dim));
+  }
+
+  /** Float bits, without the sign, from which on a value does not round to a finite one. */
+  private static int magnitudeLimit(KvType type) {
+    return switch (type) {
+      case F32 -> 0x7f80_0000;
+      case F16 -> 0x477f_f000;
+      case BF16 -> 0x7f7f_8000;
+    };
+  }
+
+  private static float largestFinite(KvType type) {
+    return switch (type) {
+      case F32 -> Float.MAX_VALUE;
+      case F16 -> 65504f;
+      case BF16 -> Float.intBitsToFloat(0x7f7f_0000);
+    };
+  }
+
+  /**
+   * Writes checked rows.
+   *
+   * @param row first row of the block to write
+   * @param token first token of {@code keys} and {@code values} to take
+   */
+  void write(
+      KvBlock block,
+      int layer,
+      int row,
+      MemorySegment keys,
+      MemorySegment values,
+      int token,
+      int tokens) {
+    int heads = shape.kvHeads();
+    for (int t = 0; t < tokens; t++) {
+      for (int head = 0; head < heads; head++) {
+        long from = (long) (token + t) * heads + head;
+        encode(
+            layout.keyType(),
+            keys,
+            from * shape.keyDim() * Float.BYTES,
+            block.keys(),
+            layout.keyOffset(layer, head, row + t),
+            shape.keyDim());
+        if (!shape.valuesInKeys()) {
+          encode(
+              layout.valueType(),
+              values,
+              from * shape.valueDim() * Float.BYTES,
+              block.values(),
+              layout.valueOffset(layer, head, row + t),
+              shape.valueDim());
+        }
+      }
+    }
+  }
+
+  private static void encode(
+      KvType type, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, int dim) {
+    switch (type) {
+      case F32 -> {
+        for (long i = 0; i < dim; i++) {
+          to.set(LE_FLOAT, toOffset + 4 * i, from.get(FLOAT, fromOffset + 4 * i));
+        }
+      }
+      case F16 -> {
+        for (long i = 0; i < dim; i++) {
+          short half = Float.floatToFloat16(from.get(FLOAT, fromOffset + 4 * i));
+          to.set(LE_SHORT, toOffset + 2 * i, half);
+        }
+      }
+      case BF16 -> {
+        for (long i = 0; i < dim; i++) {
+          int bits = from.get(FLOAT_BITS, fromOffset + 4 * i);
+          // Half of the last kept bit, less one where that bit is 0: ties go to even.
+          int rounded = bits + 0x7fff + ((bits >>> 16) & 1);
+          to.set(LE_SHORT, toOffset + 2 * i, (short) (rounded >>> 16));
+        }
+      }
+    }
+  }
+}
