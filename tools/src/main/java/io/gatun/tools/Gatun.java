@@ -1,19 +1,65 @@
 package io.gatun.tools;
 
+import io.gatun.tools.cli.CommandProvider;
+import io.gatun.tools.cli.Failures;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ServiceLoader;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
-/** The {@code gatun} command. */
+/** The {@code gatun} command: its subcommands, and how it ends when one fails. */
 @Command(
     name = "gatun",
     mixinStandardHelpOptions = true,
     version = "gatun 0.1.0",
-    description = "An off-heap, memory-mapped KV cache for transformer decoding.")
-public final class Gatun {
+    subcommands = {},
+    description = {
+      "An off-heap, memory-mapped KV cache for transformer decoding.",
+      "",
+      "With no model given, the commands use the built-in one, `recall`, which continues any"
+          + " passage of its context verbatim. Try: gatun run",
+      ""
+    },
+    footer = {
+      "",
+      "Exit codes: 0 done, 1 it failed (the message says why), 2 wrong usage.",
+      "Environment: GATUN_JAVA_OPTS adds JVM flags (-Xmx64m ...), GATUN_DEBUG=1 prints stack"
+          + " traces."
+    })
+public final class Gatun implements Runnable {
+  @Spec private CommandSpec spec;
+
   private Gatun() {}
+
+  /** The whole command line, ready to execute. */
+  public static CommandLine commandLine() {
+    CommandLine line = new CommandLine(new Gatun());
+    for (CommandProvider provider : ServiceLoader.load(CommandProvider.class)) {
+      line.addSubcommand(provider.command());
+    }
+    return Failures.install(line);
+  }
 
   /** Runs one command and exits with its code. */
   public static void main(String[] args) {
-    System.exit(new CommandLine(new Gatun()).execute(args));
+    // Generated text and box-drawing characters are UTF-8 whatever the locale is.
+    System.setOut(utf8(FileDescriptor.out));
+    System.setErr(utf8(FileDescriptor.err));
+    System.exit(commandLine().execute(args));
+  }
+
+  private static PrintStream utf8(FileDescriptor descriptor) {
+    return new PrintStream(new FileOutputStream(descriptor), true, StandardCharsets.UTF_8);
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "Missing subcommand");
   }
 }
