@@ -1,0 +1,2 @@
+/** Reading, mapping and writing safetensors files and Hugging Face checkpoint folders. */
+package io.gatun.tools.safetensors;
