@@ -1,0 +1,207 @@
+package io.gatun.tools.plan;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalLong;
+
+/** Plans as text for a terminal. */
+final class PlanText {
+  private PlanText() {}
+
+  /** One plan, a fact a line. */
+  static String one(Plan plan, String budgetName) {
+    ModelSpec model = plan.model();
+    List<String[]> lines = new ArrayList<>();
+    String context = Amounts.grouped(plan.contextTokens()) + " tokens";
+    String times = plan.batch() == 1 ? "" : " x %d sequences".formatted(plan.batch());
+    lines.add(size("one token", plan.bytesPerToken(), ""));
+    lines.add(size(context + times, plan.totalBytes(), ""));
+    if (plan.bytesWithoutWindows() != plan.totalBytes()) {
+      lines.add(size("  without its windows", plan.bytesWithoutWindows(), ""));
+    }
+    lines.add(
+        size("  as MHA, %d KV heads".formatted(model.numHeads()), plan.mhaBytes(), saving(plan)));
+    lines.add(size("  as MQA, 1 KV head", plan.mqaBytes(), ""));
+    lines.add(size("  in Gatun's 1,024-token blocks", plan.gatunBytes(), ""));
+    lines.add(
+        new String[] {
+          "%s of %s holds".formatted(budgetName, Amounts.human(plan.budget())),
+          maxTokens(plan),
+          "tokens" + (plan.batch() == 1 ? "" : " of each sequence")
+        });
+    if (plan.bandwidth() > 0) {
+      lines.add(
+          new String[] {
+            "a decode step's attention takes",
+            Amounts.seconds(plan.attentionFloorSeconds()),
+            String.format(
+                Locale.ROOT, "at least, at %.1f GB/s (10^9 bytes)", plan.bandwidth() / 1e9)
+          });
+    }
+    StringBuilder text = new StringBuilder();
+    text.append("%s (%s)\n".formatted(model.name(), model.source().text()));
+    text.append("%s, %s\n\n".formatted(model.describe(), plan.kvType().label()));
+    int width = lines.stream().mapToInt(line -> line[0].length()).max().orElseThrow();
+    for (String[] line : lines) {
+      String pad = " ".repeat(width - line[0].length());
+      text.append("  %s%s %12s  %s".formatted(line[0], pad, line[1], line[2]).stripTrailing());
+      text.append('\n');
+    }
+    for (String note : notes(plan)) {
+      text.append('\n').append(note).append('\n');
+    }
+    return text.toString();
+  }
+
+  private static String[] size(String what, long bytes, String remark) {
+    return new String[] {
+      what, Amounts.human(bytes), "%18s bytes%s".formatted(Amounts.grouped(bytes), remark)
+    };
+  }
+
+  private static String saving(Plan plan) {
+    long mha = plan.mhaBytes();
+    long own = plan.totalBytes();
+    if (mha == own || own == 0) {
+      return "";
+    }
+    return String.format(
+        Locale.ROOT,
+        "   saved %.1f %%, %.1f times",
+        100 * plan.savedAgainstMha(),
+        (double) mha / own);
+  }
+
+  private static String maxTokens(Plan plan) {
+    OptionalLong max = plan.maxTokensInBudget();
+    return max.isPresent() ? Amounts.grouped(max.getAsLong()) : "any number of";
+  }
+
+  private static List<String> notes(Plan plan) {
+    ModelSpec model = plan.model();
+    List<String> notes = new ArrayList<>();
+    if (model.contextLimit() > 0 && plan.contextTokens() > model.contextLimit()) {
+      notes.add(
+          "Note: %s was made for %s tokens."
+              .formatted(model.name(), Amounts.grouped(model.contextLimit())));
+    }
+    if (plan.bytesWithoutWindows() != plan.totalBytes()) {
+      notes.add(
+          "Note: a window bounds what attention reads. Gatun keeps every token of every layer, so"
+              + " that a\nconversation can be cut back or forked anywhere: its blocks take what the"
+              + " model takes without\nwindows.");
+    }
+    if (model.latent() != null) {
+      notes.add(
+          "Note: the MHA and MQA lines are for heads of %d, as in DeepSeek-V2, table 1."
+              .formatted(model.valueDim()));
+    }
+    return notes;
+  }
+
+  /** Several plans side by side, one a line. */
+  static String compare(List<Plan> plans) {
+    Plan first = plans.getFirst();
+    List<String[]> table = new ArrayList<>();
+    boolean timed = first.bandwidth() > 0;
+    table.add(
+        new String[] {
+          "model",
+          "layers",
+          "heads/KV",
+          "dim",
+          "a token",
+          "context",
+          "as MHA",
+          "saved",
+          "as MQA",
+          "in budget",
+          timed ? "floor" : ""
+        });
+    boolean memory = false;
+    for (Plan plan : plans) {
+      ModelSpec m = plan.model();
+      boolean unchecked = m.source() == ModelSpec.Source.MEMORY;
+      memory |= unchecked;
+      table.add(
+          new String[] {
+            m.name() + (unchecked ? "*" : ""),
+            String.valueOf(m.layers()),
+            m.numHeads() + "/" + (m.latent() == null ? m.numKvHeads() : "latent"),
+            m.latent() == null
+                ? String.valueOf(m.keyDim())
+                : m.latent().latentDim() + "+" + m.latent().ropeDim(),
+            Amounts.human(plan.bytesPerToken()),
+            Amounts.human(plan.totalBytes()),
+            Amounts.human(plan.mhaBytes()),
+            String.format(Locale.ROOT, "%.1f %%", 100 * plan.savedAgainstMha()),
+            Amounts.human(plan.mqaBytes()),
+            plan.maxTokensInBudget().isPresent() ? maxTokens(plan) : "any",
+            timed ? Amounts.seconds(plan.attentionFloorSeconds()) : ""
+          });
+    }
+    StringBuilder text = new StringBuilder();
+    text.append(
+        "%s tokens, %d sequence%s, %s, a budget of %s%s\n\n"
+            .formatted(
+                Amounts.grouped(first.contextTokens()),
+                first.batch(),
+                first.batch() == 1 ? "" : "s",
+                first.kvType().label(),
+                Amounts.human(first.budget()),
+                timed
+                    ? String.format(
+                        Locale.ROOT, ", memory read at %.1f GB/s", first.bandwidth() / 1e9)
+                    : ""));
+    text.append(aligned(table));
+    if (memory) {
+      text.append("\n* from memory, not checked against its published config\n");
+    }
+    return text.toString();
+  }
+
+  /** The models that are known by name. */
+  static String list(List<ModelSpec> models) {
+    List<String[]> table = new ArrayList<>();
+    table.add(new String[] {"model", "made for", "", "shape"});
+    for (ModelSpec m : models) {
+      table.add(
+          new String[] {
+            m.name(),
+            Amounts.grouped(m.contextLimit()),
+            m.source() == ModelSpec.Source.MEMORY ? "*" : "",
+            m.describe()
+          });
+    }
+    StringBuilder text = new StringBuilder();
+    for (String[] cells : table) {
+      text.append(String.format("%-18s %9s %1s %s", (Object[]) cells).stripTrailing()).append('\n');
+    }
+    text.append(
+        "\nThe shapes were checked against the published configs, except where a * says that they"
+            + " are\nfrom memory. What a model was made for is from memory throughout.\n");
+    return text.toString();
+  }
+
+  /** Columns two blanks apart, the first to the left, the others to the right. */
+  private static String aligned(List<String[]> table) {
+    int columns = table.getFirst().length;
+    int[] width = new int[columns];
+    for (String[] row : table) {
+      for (int c = 0; c < columns; c++) {
+        width[c] = Math.max(width[c], row[c].length());
+      }
+    }
+    StringBuilder text = new StringBuilder();
+    for (String[] row : table) {
+      StringBuilder line = new StringBuilder();
+      for (int c = 0; c < columns; c++) {
+        String pad = " ".repeat(width[c] - row[c].length());
+        line.append(c == 0 ? row[c] + pad : "  " + pad + row[c]);
+      }
+      text.append(line.toString().stripTrailing()).append('\n');
+    }
+    return text.toString();
+  }
+}
