@@ -1,0 +1,39 @@
+package io.gatun.attention;
+
+import io.gatun.cache.KvType;
+
+/**
+ * The inner loops, in one of two makes: on the Vector API or in plain Java. Which one is settled
+ * once per process, here.
+ */
+interface Kernels {
+  /** Query rows that a kernel takes at a time. */
+  int ROWS = 4;
+
+  /** Tokens whose scores against {@link #ROWS} rows stand side by side in one vector. */
+  int tokensPerVector();
+
+  /** What does the work, for people to read. */
+  String description();
+
+  /** The kernel for keys of this type and width. */
+  KeyKernel keys(KvType type, int keyDim);
+
+  /** The kernel for values of this type and width. */
+  ValueKernel values(KvType type, int valueDim);
+
+  /** The softmax. */
+  SoftmaxKernel softmax();
+
+  /** Those that this process uses. */
+  static Kernels best() {
+    return Holder.BEST;
+  }
+
+  /** Settles the choice when it is first asked for. */
+  final class Holder {
+    private static final Kernels BEST = new ScalarKernels();
+
+    private Holder() {}
+  }
+}

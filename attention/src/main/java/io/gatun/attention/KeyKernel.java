@@ -1,0 +1,31 @@
+package io.gatun.attention;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Scores of {@link Kernels#ROWS} query rows against key rows of one element type, read where they
+ * lie. Immutable; any thread.
+ */
+interface KeyKernel {
+  /** Floats of a prepared query row. */
+  int stride();
+
+  /**
+   * Brings a query row into the order and scale that {@link #scores} wants.
+   *
+   * @param from f32 {@code [keyDim]} from byte {@code offset} on
+   * @param to {@code [stride]} from index {@code at} on
+   */
+  void prepare(MemorySegment from, long offset, float[] to, int at);
+
+  /**
+   * Dot products, each summed in the same order whatever stands beside it.
+   *
+   * @param keys rows {@code [tokens][keyDim]} from byte {@code offset} on
+   * @param q prepared rows {@code [ROWS][stride]} from index {@code qAt} on
+   * @param scores {@code [ceil(tokens / T)][ROWS][T]} from index {@code at} on, where {@code T} is
+   *     {@link Kernels#tokensPerVector}; what stands behind the last token is unspecified
+   */
+  void scores(
+      MemorySegment keys, long offset, int tokens, float[] q, int qAt, float[] scores, int at);
+}

@@ -1,0 +1,251 @@
+package io.gatun.attention;
+
+import io.gatun.cache.KvLayout;
+import io.gatun.cache.KvView;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/**
+ * A set of query rows that share a KV head, and their running softmax: the query heads of a group
+ * for one token or several. Every row comes out the same, bit for bit, whatever rows stand beside
+ * it and however the calls are cut, because all that is rounded follows absolute positions: tiles
+ * of {@link #TILE} tokens are taken in one after the other within a split of {@link #SPLIT} tokens,
+ * splits are merged one after the other, and a token that a row does not see changes nothing.
+ *
+ * <p>Thread rules: scratch of one worker.
+ */
+final class RowBlock {
+  /** Tokens of a tile: its keys and values stay in the first or second cache while it is used. */
+  static final int TILE = 128;
+
+  /** Tokens of a split, which is what a task of decode works through. */
+  static final int SPLIT = 512;
+
+  private static final int ROWS = Kernels.ROWS;
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
+
+  private final AttentionOptions options;
+  private final KeyKernel keyKernel;
+  private final ValueKernel valueKernel;
+  private final SoftmaxKernel softmax;
+  private final int group;
+  private final int lanes;
+  private final Tile tile;
+
+  private int rows;
+  private long lowest;
+  private long highest;
+
+  /** Position of each row's token. */
+  private final long[] positions;
+
+  private final float[] q; // [rows][keyStride]
+  private final float[] scores; // [TILE / T][ROWS][T]
+  private final float[] state; // [rows / ROWS][2][ROWS][T]
+  private final float[] sums; // [rows][valueStride], of the current split
+  private final float[] maxima; // [rows], of the splits merged so far
+  private final float[] totals; // [rows]
+  private final float[] merged; // [rows][valueStride]
+
+  /** Room for so many rows. */
+  RowBlock(
+      KvLayout layout,
+      AttentionOptions options,
+      Kernels kernels,
+      KeyKernel keyKernel,
+      ValueKernel valueKernel,
+      int mostRows,
+      Arena arena) {
+    this.options = options;
+    this.keyKernel = keyKernel;
+    this.valueKernel = valueKernel;
+    this.softmax = kernels.softmax();
+    this.group = kernels.tokensPerVector();
+    this.lanes = ROWS * group;
+    this.tile = new Tile(layout, group, TILE, arena);
+    int padded = Math.ceilDiv(mostRows, ROWS) * ROWS;
+    positions = new long[padded];
+    q = new float[padded * keyKernel.stride()];
+    scores = new float[TILE * ROWS];
+    state = new float[padded / ROWS * 2 * lanes];
+    sums = new float[padded * valueKernel.stride()];
+    maxima = new float[padded];
+    totals = new float[padded];
+    merged = new float[padded * valueKernel.stride()];
+  }
+
+  /** Begins with no rows and nothing seen. */
+  void begin() {
+    rows = 0;
+    lowest = Long.MAX_VALUE;
+    highest = -1;
+  }
+
+  /** Adds a row, {@code f32 [keyDim]} at {@code offset}, of the token at {@code position}. */
+  void add(MemorySegment from, long offset, long position) {
+    keyKernel.prepare(from, offset, q, rows * keyKernel.stride());
+    positions[rows++] = position;
+    lowest = Math.min(lowest, position);
+    highest = Math.max(highest, position);
+  }
+
+  /** Completes the last block with rows of zeros, and clears what the splits were merged to. */
+  void ready() {
+    int padded = Math.ceilDiv(rows, ROWS) * ROWS;
+    Arrays.fill(q, rows * keyKernel.stride(), padded * keyKernel.stride(), 0f);
+    Arrays.fill(positions, rows, padded, rows == 0 ? -1 : positions[rows - 1]);
+    Arrays.fill(maxima, 0, padded, Float.NEGATIVE_INFINITY);
+    Arrays.fill(totals, 0, padded, 0f);
+    Arrays.fill(merged, 0, padded * valueKernel.stride(), 0f);
+  }
+
+  /** Works through the split that begins at {@code start}, from nothing. */
+  void split(KvView view, int layer, int kvHead, long start) {
+    for (int block = 0; block < rows; block += ROWS) {
+      softmax.clear(state, block / ROWS * 2 * lanes);
+    }
+    Arrays.fill(sums, 0, Math.ceilDiv(rows, ROWS) * ROWS * valueKernel.stride(), 0f);
+    for (long from = start; from < start + SPLIT && from <= highest; from += TILE) {
+      tile(view, layer, kvHead, from, Math.min(from + TILE, highest + 1));
+    }
+  }
+
+  private void tile(KvView view, int layer, int kvHead, long tileStart, long end) {
+    long window = options.windowStart(lowest);
+    long start = tileStart;
+    long to = end;
+    if (tileStart >= options.sinkTokens()) {
+      if (end <= window) {
+        return;
+      }
+      if (tileStart < window) {
+        start = window - window % group;
+      }
+    } else if (end <= window) {
+      to = Math.min(end, options.sinkTokens());
+    }
+    tile.locate(view, layer, kvHead, start, to);
+    int vectors = (int) Math.ceilDiv(to - start, group);
+    for (int block = 0; block < rows; block += ROWS) {
+      long last = positions[Math.min(block + ROWS, rows) - 1];
+      if (last < start) {
+        continue;
+      }
+      tile.scores(keyKernel, q, block * keyKernel.stride(), scores);
+      float factor = options.scale() * Exp2.LOG2_E;
+      if (options.softCap() > 0) {
+        softmax.cap(scores, 0, vectors, options.scale(), options.softCap());
+        factor = Exp2.LOG2_E;
+      }
+      for (int row = 0; row < ROWS; row++) {
+        mask(row, positions[block + row], start, to, vectors);
+      }
+      softmax.step(
+          scores,
+          0,
+          vectors,
+          factor,
+          valueKernel.weightScale(),
+          state,
+          block / ROWS * 2 * lanes,
+          sums,
+          block * valueKernel.stride(),
+          valueKernel.stride());
+      tile.accumulate(
+          valueKernel, scores, sums, block * valueKernel.stride(), Math.min(ROWS, rows - block));
+    }
+  }
+
+  /** Sets the scores of one row to minus infinity where it does not see the token. */
+  private void mask(int row, long position, long start, long end, int vectors) {
+    int columns = vectors * group;
+    int visibleEnd = Math.clamp(Math.min(end, position + 1) - start, 0, columns);
+    for (int column = visibleEnd; column < columns; column++) {
+      hide(row, column);
+    }
+    long window = options.windowStart(position);
+    int hiddenFrom = Math.clamp(options.sinkTokens() - start, 0, visibleEnd);
+    int hiddenTo = Math.clamp(window - start, 0, visibleEnd);
+    for (int column = hiddenFrom; column < hiddenTo; column++) {
+      hide(row, column);
+    }
+  }
+
+  private void hide(int row, int column) {
+    scores[column / group * lanes + row * group + column % group] = Float.NEGATIVE_INFINITY;
+  }
+
+  /** Merges the split just worked through with those before it. */
+  void mergeSplit() {
+    int stride = valueKernel.stride();
+    for (int row = 0; row < rows; row++) {
+      int at = row / ROWS * 2 * lanes;
+      merge(
+          row,
+          softmax.maximum(state, at, row % ROWS),
+          softmax.total(state, at, row % ROWS),
+          sums,
+          row * stride);
+    }
+  }
+
+  /**
+   * The merge of two partial softmaxes by their log-sum-exp (Flash-Decoding): with the new maximum
+   * {@code m}, both sides are scaled by {@code 2^(own maximum - m)} and added.
+   */
+  private void merge(int row, float maximum, float total, float[] from, int at) {
+    if (total == 0) {
+      return;
+    }
+    int stride = valueKernel.stride();
+    float joint = Math.max(maxima[row], maximum);
+    float old = Exp2.of(maxima[row] - joint);
+    float add = Exp2.of(maximum - joint);
+    maxima[row] = joint;
+    totals[row] = Math.fma(totals[row], old, total * add);
+    int to = row * stride;
+    for (int i = 0; i < stride; i++) {
+      merged[to + i] = Math.fma(merged[to + i], old, from[at + i] * add);
+    }
+  }
+
+  /** Floats of one row in a store of splits. */
+  static int storedFloats(ValueKernel kernel) {
+    return kernel.stride() + 2;
+  }
+
+  /** Leaves the split just worked through in {@code store}, {@code [rows][storedFloats]}. */
+  void store(MemorySegment store, long offset) {
+    int stride = valueKernel.stride();
+    long to = offset;
+    for (int row = 0; row < rows; row++) {
+      int at = row / ROWS * 2 * lanes;
+      MemorySegment.copy(sums, row * stride, store, FLOAT, to, stride);
+      store.set(FLOAT, to + 4L * stride, softmax.maximum(state, at, row % ROWS));
+      store.set(FLOAT, to + 4L * stride + 4, softmax.total(state, at, row % ROWS));
+      to += 4L * storedFloats(valueKernel);
+    }
+  }
+
+  /** Merges one row of a split that {@link #store} left. */
+  void mergeStored(int row, MemorySegment store, long offset) {
+    int stride = valueKernel.stride();
+    MemorySegment.copy(store, FLOAT, offset, sums, row * stride, stride);
+    merge(
+        row,
+        store.get(FLOAT, offset + 4L * stride),
+        store.get(FLOAT, offset + 4L * stride + 4),
+        sums,
+        row * stride);
+  }
+
+  /** Writes the result of a row, {@code f32 [valueDim]} at {@code offset}. */
+  void finish(int row, MemorySegment out, long offset) {
+    // A row always sees its own token, so the total is 0 only if all scores overflowed.
+    float divisor = totals[row] == 0 ? 1 : totals[row];
+    valueKernel.finish(
+        merged, row * valueKernel.stride(), divisor * valueKernel.weightScale(), out, offset);
+  }
+}

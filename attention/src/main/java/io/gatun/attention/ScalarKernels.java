@@ -1,0 +1,193 @@
+package io.gatun.attention;
+
+import io.gatun.cache.KvType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/** The kernels in plain Java, for where the Vector API module is missing. */
+final class ScalarKernels implements Kernels {
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+  @Override
+  public int tokensPerVector() {
+    return 1;
+  }
+
+  @Override
+  public String description() {
+    return "plain Java";
+  }
+
+  @Override
+  public KeyKernel keys(KvType type, int keyDim) {
+    return new Keys(type, keyDim);
+  }
+
+  @Override
+  public ValueKernel values(KvType type, int valueDim) {
+    return new Values(type, valueDim);
+  }
+
+  @Override
+  public SoftmaxKernel softmax() {
+    return new Softmax();
+  }
+
+  private static float decode(KvType type, MemorySegment from, long row, int i) {
+    return switch (type) {
+      case F32 -> from.get(KvType.LE_FLOAT, row + 4L * i);
+      case F16 -> Float.float16ToFloat(from.get(KvType.LE_SHORT, row + 2L * i));
+      case BF16 -> Float.intBitsToFloat(from.get(KvType.LE_SHORT, row + 2L * i) << 16);
+    };
+  }
+
+  private record Keys(KvType type, int dim) implements KeyKernel {
+    @Override
+    public int stride() {
+      return dim;
+    }
+
+    @Override
+    public void prepare(MemorySegment from, long offset, float[] to, int at) {
+      MemorySegment.copy(from, FLOAT, offset, to, at, dim);
+    }
+
+    @Override
+    public void scores(
+        MemorySegment keys, long offset, int tokens, float[] q, int qAt, float[] scores, int at) {
+      for (int t = 0; t < tokens; t++) {
+        long row = offset + (long) t * type.rowBytes(dim);
+        float s0 = 0;
+        float s1 = 0;
+        float s2 = 0;
+        float s3 = 0;
+        for (int i = 0; i < dim; i++) {
+          float k = decode(type, keys, row, i);
+          s0 = Math.fma(q[qAt + i], k, s0);
+          s1 = Math.fma(q[qAt + dim + i], k, s1);
+          s2 = Math.fma(q[qAt + 2 * dim + i], k, s2);
+          s3 = Math.fma(q[qAt + 3 * dim + i], k, s3);
+        }
+        scores[at + ROWS * t] = s0;
+        scores[at + ROWS * t + 1] = s1;
+        scores[at + ROWS * t + 2] = s2;
+        scores[at + ROWS * t + 3] = s3;
+      }
+    }
+  }
+
+  private record Values(KvType type, int dim) implements ValueKernel {
+    @Override
+    public int stride() {
+      return dim;
+    }
+
+    @Override
+    public float weightScale() {
+      return 1;
+    }
+
+    @Override
+    public void accumulate(
+        MemorySegment values,
+        long offset,
+        int tokens,
+        float[] weights,
+        int weightsAt,
+        float[] sums,
+        int at,
+        int rows) {
+      for (int t = 0; t < tokens; t++) {
+        long row = offset + (long) t * type.rowBytes(dim);
+        float w0 = weights[weightsAt + ROWS * t];
+        float w1 = weights[weightsAt + ROWS * t + 1];
+        float w2 = weights[weightsAt + ROWS * t + 2];
+        float w3 = weights[weightsAt + ROWS * t + 3];
+        for (int i = 0; i < dim; i++) {
+          float v = decode(type, values, row, i);
+          sums[at + i] = Math.fma(w0, v, sums[at + i]);
+          sums[at + dim + i] = Math.fma(w1, v, sums[at + dim + i]);
+          sums[at + 2 * dim + i] = Math.fma(w2, v, sums[at + 2 * dim + i]);
+          sums[at + 3 * dim + i] = Math.fma(w3, v, sums[at + 3 * dim + i]);
+        }
+      }
+    }
+
+    @Override
+    public void finish(float[] sums, int at, float divisor, MemorySegment to, long offset) {
+      for (int i = 0; i < dim; i++) {
+        // Adding 0 turns a negative zero, which masked tokens may or may not touch, into 0.
+        to.set(FLOAT, offset + 4L * i, sums[at + i] / divisor + 0f);
+      }
+    }
+  }
+
+  private static final class Softmax implements SoftmaxKernel {
+    @Override
+    public void cap(float[] scores, int at, int vectors, float scale, float cap) {
+      for (int i = at; i < at + vectors * ROWS; i++) {
+        scores[i] = cap * Exp2.tanh(scores[i] * (scale / cap));
+      }
+    }
+
+    @Override
+    public void step(
+        float[] scores,
+        int at,
+        int vectors,
+        float factor,
+        float weightScale,
+        float[] state,
+        int stateAt,
+        float[] sums,
+        int sumsAt,
+        int stride) {
+      for (int row = 0; row < ROWS; row++) {
+        float before = state[stateAt + row];
+        float maximum = before;
+        for (int i = at + row; i < at + vectors * ROWS; i += ROWS) {
+          scores[i] = Math.min(scores[i] * factor, Float.MAX_VALUE);
+          maximum = Math.max(maximum, scores[i]);
+        }
+        if (maximum == Float.NEGATIVE_INFINITY) {
+          for (int i = at + row; i < at + vectors * ROWS; i += ROWS) {
+            scores[i] = 0;
+          }
+          continue;
+        }
+        float correction = Exp2.of(before - maximum);
+        float sum = state[stateAt + ROWS + row] * correction;
+        for (int i = at + row; i < at + vectors * ROWS; i += ROWS) {
+          float weight = Exp2.of(scores[i] - maximum);
+          scores[i] = weight * weightScale;
+          sum += weight;
+        }
+        state[stateAt + row] = maximum;
+        state[stateAt + ROWS + row] = sum;
+        if (correction != 1) {
+          int from = sumsAt + row * stride;
+          for (int i = from; i < from + stride; i++) {
+            sums[i] *= correction;
+          }
+        }
+      }
+    }
+
+    @Override
+    public float total(float[] state, int at, int row) {
+      return state[at + ROWS + row];
+    }
+
+    @Override
+    public float maximum(float[] state, int at, int row) {
+      return state[at + row];
+    }
+
+    @Override
+    public void clear(float[] state, int at) {
+      Arrays.fill(state, at, at + ROWS, Float.NEGATIVE_INFINITY);
+      Arrays.fill(state, at + ROWS, at + 2 * ROWS, 0f);
+    }
+  }
+}

@@ -1,0 +1,47 @@
+package io.gatun.attention;
+
+/**
+ * The online softmax of {@link Kernels#ROWS} rows at once, over scores in the order that {@link
+ * KeyKernel} leaves them in. Immutable; any thread.
+ */
+interface SoftmaxKernel {
+  /**
+   * Turns raw scores into {@code cap * tanh(raw * scale / cap)}.
+   *
+   * @param scores {@code [vectors][ROWS][T]} from index {@code at} on
+   */
+  void cap(float[] scores, int at, int vectors, float scale, float cap);
+
+  /**
+   * Takes one tile in: turns its scores, masked ones at minus infinity, into weights {@code
+   * 2^(score * factor - maximum)}, brings maximum and sum up to date, and scales what the rows have
+   * accumulated to the new maximum. A row whose scores are all masked stays as it is, bit for bit.
+   *
+   * @param scores {@code [vectors][ROWS][T]} from index {@code at} on
+   * @param factor of the scores, {@code log2(e)} in it
+   * @param weightScale factor of the weights that are stored, not of the sum
+   * @param state the rows' maximum and, behind it, their partial sums: {@code [2][ROWS][T]} from
+   *     index {@code stateAt} on
+   * @param sums {@code [ROWS][stride]} from index {@code sumsAt} on
+   */
+  void step(
+      float[] scores,
+      int at,
+      int vectors,
+      float factor,
+      float weightScale,
+      float[] state,
+      int stateAt,
+      float[] sums,
+      int sumsAt,
+      int stride);
+
+  /** Starts rows that have seen nothing: maximum minus infinity, sum 0. */
+  void clear(float[] state, int stateAt);
+
+  /** The maximum of one of the rows, in units of log2. */
+  float maximum(float[] state, int stateAt, int row);
+
+  /** The sum of one of the rows, its parts added in a fixed order. */
+  float total(float[] state, int stateAt, int row);
+}

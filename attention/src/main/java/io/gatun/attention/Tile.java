@@ -1,0 +1,141 @@
+package io.gatun.attention;
+
+import io.gatun.cache.KvLayout;
+import io.gatun.cache.KvView;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Where the rows of one tile lie: pieces of whole groups of tokens, a group being what one score
+ * vector holds. A group that straddles two runs is copied together, as stored, so that the kernels
+ * never see a border. Pieces follow each other; all but the last hold whole groups.
+ *
+ * <p>Thread rules: scratch of one worker.
+ */
+final class Tile {
+  private final int group;
+  private final int tokens;
+  private final MemorySegment stagedKeys;
+  private final MemorySegment stagedValues;
+  private final MemorySegment[] keys;
+  private final MemorySegment[] values;
+  private final long[] keyOffsets;
+  private final long[] valueOffsets;
+  private final int[] counts;
+  private int pieces;
+
+  /**
+   * Room for a tile.
+   *
+   * @param group tokens of a group
+   * @param tokens most tokens of a tile, a multiple of {@code group}
+   */
+  Tile(KvLayout layout, int group, int tokens, Arena arena) {
+    this.group = group;
+    this.tokens = tokens;
+    stagedKeys = arena.allocate((long) tokens * layout.keyRowBytes(), KvLayout.RUN_ALIGNMENT);
+    stagedValues =
+        layout.shape().valuesInKeys()
+            ? stagedKeys
+            : arena.allocate((long) tokens * layout.valueRowBytes(), KvLayout.RUN_ALIGNMENT);
+    // At worst every group is a piece of its own.
+    int most = tokens / group;
+    keys = new MemorySegment[most];
+    values = new MemorySegment[most];
+    keyOffsets = new long[most];
+    valueOffsets = new long[most];
+    counts = new int[most];
+  }
+
+  /** Finds the rows {@code [from, to)} of a layer and head; {@code from} begins a group. */
+  void locate(KvView view, int layer, int kvHead, long from, long to) {
+    if (to - from > tokens) {
+      throw new IllegalArgumentException("%d tokens in a tile of %d".formatted(to - from, tokens));
+    }
+    KvLayout layout = view.layout();
+    pieces = 0;
+    int run = view.runAt(from);
+    long at = from;
+    while (at < to) {
+      int row = (int) (at - view.runStart(run));
+      int inRun = (int) Math.min(to - at, view.runTokens(run) - row);
+      int whole = at + inRun == to ? inRun : inRun - inRun % group;
+      if (whole > 0) {
+        add(
+            view.keys(run),
+            layout.keyOffset(layer, kvHead, row),
+            view.values(run),
+            layout.valueOffset(layer, kvHead, row),
+            whole);
+        at += whole;
+      } else {
+        int count = (int) Math.min(group, to - at);
+        stage(view, run, layer, kvHead, at, count, (int) (at - from));
+        at += count;
+      }
+      while (at < to && at >= view.runStart(run) + view.runTokens(run)) {
+        run++;
+      }
+    }
+  }
+
+  private void stage(
+      KvView view, int firstRun, int layer, int kvHead, long from, int count, int slot) {
+    KvLayout layout = view.layout();
+    int run = firstRun;
+    for (int i = 0; i < count; i++) {
+      while (from + i >= view.runStart(run) + view.runTokens(run)) {
+        run++;
+      }
+      int row = (int) (from + i - view.runStart(run));
+      MemorySegment.copy(
+          view.keys(run),
+          layout.keyOffset(layer, kvHead, row),
+          stagedKeys,
+          (long) (slot + i) * layout.keyRowBytes(),
+          layout.keyRowBytes());
+      if (!layout.shape().valuesInKeys()) {
+        MemorySegment.copy(
+            view.values(run),
+            layout.valueOffset(layer, kvHead, row),
+            stagedValues,
+            (long) (slot + i) * layout.valueRowBytes(),
+            layout.valueRowBytes());
+      }
+    }
+    add(
+        stagedKeys,
+        (long) slot * layout.keyRowBytes(),
+        stagedValues,
+        (long) slot * layout.valueRowBytes(),
+        count);
+  }
+
+  private void add(
+      MemorySegment key, long keyOffset, MemorySegment value, long valueOffset, int count) {
+    keys[pieces] = key;
+    keyOffsets[pieces] = keyOffset;
+    values[pieces] = value;
+    valueOffsets[pieces] = valueOffset;
+    counts[pieces] = count;
+    pieces++;
+  }
+
+  /** Scores of all tokens of the tile against one block of rows. */
+  void scores(KeyKernel kernel, float[] q, int qAt, float[] scores) {
+    int at = 0;
+    for (int i = 0; i < pieces; i++) {
+      kernel.scores(keys[i], keyOffsets[i], counts[i], q, qAt, scores, at);
+      at += counts[i] * Kernels.ROWS;
+    }
+  }
+
+  /** Adds the weighted values of all tokens of the tile to one block of rows. */
+  void accumulate(ValueKernel kernel, float[] weights, float[] sums, int at, int rows) {
+    int weightsAt = 0;
+    for (int i = 0; i < pieces; i++) {
+      kernel.accumulate(values[i], valueOffsets[i], counts[i], weights, weightsAt, sums, at, rows);
+      weightsAt += counts[i] * Kernels.ROWS;
+    }
+  }
+}

@@ -1,0 +1,41 @@
+package io.gatun.attention;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Weighted sums of value rows of one element type, read where they lie. Immutable; any thread.
+ */
+interface ValueKernel {
+  /** Floats of an accumulator row. */
+  int stride();
+
+  /** What the weights are multiplied with before they come here. */
+  float weightScale();
+
+  /**
+   * Adds weighted value rows, one after the other, to each row that accumulates.
+   *
+   * @param values rows {@code [tokens][valueDim]} from byte {@code offset} on
+   * @param weights {@code [ceil(tokens / T)][ROWS][T]} from index {@code weightsAt} on, where
+   *     {@code T} is {@link Kernels#tokensPerVector}
+   * @param sums {@code [ROWS][stride]} from index {@code at} on
+   * @param rows how many of the rows count, 1 to {@link Kernels#ROWS}; the others may be left out
+   */
+  void accumulate(
+      MemorySegment values,
+      long offset,
+      int tokens,
+      float[] weights,
+      int weightsAt,
+      float[] sums,
+      int at,
+      int rows);
+
+  /**
+   * Writes an accumulated row in its natural order, divided by {@code divisor}.
+   *
+   * @param sums {@code [stride]} from index {@code at} on
+   * @param to f32 {@code [valueDim]} from byte {@code offset} on
+   */
+  void finish(float[] sums, int at, float divisor, MemorySegment to, long offset);
+}

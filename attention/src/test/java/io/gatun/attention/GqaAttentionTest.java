@@ -1,0 +1,82 @@
+package io.gatun.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.gatun.cache.KvShape;
+import io.gatun.cache.KvType;
+import io.gatun.cache.KvView;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** {@link GqaAttention}, with each make of kernels, against the formula in double. */
+class GqaAttentionTest {
+  /** Of the largest magnitude of the output: f32 arithmetic on what the cache holds exactly. */
+  private static final double TOLERANCE = 4e-6;
+
+  private static Team team;
+
+  @BeforeAll
+  static void makeTeam() {
+    team = Team.of(2);
+  }
+
+  @AfterAll
+  static void closeTeam() {
+    team.close();
+  }
+
+  static Stream<Kernels> makes() {
+    Kernels best = Kernels.best();
+    return best instanceof ScalarKernels ? Stream.of(best) : Stream.of(best, new ScalarKernels());
+  }
+
+  static Stream<Arguments> shapes() {
+    int[][] heads = {{1, 1}, {4, 2}, {8, 2}, {8, 8}, {32, 8}, {32, 1}, {64, 8}, {14, 2}, {71, 1}};
+    int[] dims = {64, 80, 96, 128, 256};
+    int[] lengths = {1, 2, 15, 16, 17, 127, 130, 512, 513, 1030, 2500};
+    List<Arguments> all = new ArrayList<>();
+    makes()
+        .forEach(kernels -> {
+          int next = 0;
+          for (int[] pair : heads) {
+            for (int dim : dims) {
+              for (KvType type : KvType.values()) {
+                int length = lengths[next++ % lengths.length];
+                all.add(Arguments.of(kernels, pair[0], pair[1], dim, type, length));
+              }
+            }
+          }
+        });
+    return all.stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("shapes")
+  void agreesWithTheFormula(
+      Kernels kernels, int numHeads, int numKvHeads, int headDim, KvType type, int length) {
+    KvShape shape = new KvShape(1, numKvHeads, headDim, headDim);
+    try (Fixture f = new Fixture(length + headDim, shape, type, type, 64, numHeads);
+        GqaAttention attention = GqaAttention.create(f.layout(), f.options, team, kernels)) {
+      f.append(length);
+      int tokens = Math.min(3, length);
+      MemorySegment q = f.queries(tokens);
+      MemorySegment out = f.outputs(tokens);
+      KvView view = f.cache.live();
+      double[] expected = ReferenceAttention.attend(view, 0, f.options, tokens, q);
+      attention.prefill(view, 0, tokens, q, out);
+      assertThat(Fixture.error(expected, out)).isLessThan(TOLERANCE);
+
+      MemorySegment last = f.outputs(1);
+      long qRow = (long) numHeads * headDim * Float.BYTES;
+      attention.decode(view, 0, q.asSlice((tokens - 1) * qRow, qRow), last);
+      assertThat(last.mismatch(out.asSlice((tokens - 1) * qRow, qRow))).isEqualTo(-1);
+    }
+  }
+}
