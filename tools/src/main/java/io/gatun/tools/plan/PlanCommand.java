@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.sun.management.OperatingSystemMXBean;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
+import io.gatun.tools.cli.Sizes;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -144,7 +145,10 @@ public final class PlanCommand implements Callable<Integer> {
     List<ModelSpec> specs = specs();
     boolean sideBySide = compare != null || specs.size() > 1;
     KvType type = usage(() -> KvType.ofLabel(kvType));
-    long limit = budget == null ? memoryOfThisMachine() : usage(() -> Amounts.bytes(budget));
+    long limit =
+        budget == null
+            ? memoryOfThisMachine()
+            : usage(() -> positive("--budget", Sizes.parse(budget)));
     Long asked = context == null ? null : usage(() -> Amounts.tokens(context));
     double rate = bandwidth();
     List<Plan> plans = new ArrayList<>();
@@ -236,8 +240,17 @@ public final class PlanCommand implements Callable<Integer> {
     return switch (bandwidth) {
       case "none" -> 0;
       case "measure" -> ReadBandwidth.measure();
-      default -> usage(() -> (double) Amounts.bytes(bandwidth));
+      default ->
+          usage(() ->
+              (double) positive("--bandwidth", Sizes.parse(bandwidth.replaceFirst("/s$", ""))));
     };
+  }
+
+  private static long positive(String option, long value) {
+    if (value < 1) {
+      throw new GatunException("%s is %d, not at least 1".formatted(option, value));
+    }
+    return value;
   }
 
   private static long memoryOfThisMachine() {

@@ -1,5 +1,6 @@
 package io.gatun.tools.plan;
 
+import io.gatun.tools.cli.Sizes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -26,7 +27,7 @@ final class PlanText {
     lines.add(size("  in Gatun's 1,024-token blocks", plan.gatunBytes(), ""));
     lines.add(
         new String[] {
-          "%s of %s holds".formatted(budgetName, Amounts.human(plan.budget())),
+          "%s of %s holds".formatted(budgetName, Sizes.human(plan.budget())),
           maxTokens(plan),
           "tokens" + (plan.batch() == 1 ? "" : " of each sequence")
         });
@@ -56,7 +57,7 @@ final class PlanText {
 
   private static String[] size(String what, long bytes, String remark) {
     return new String[] {
-      what, Amounts.human(bytes), "%18s bytes%s".formatted(Amounts.grouped(bytes), remark)
+      what, Sizes.human(bytes), "%18s bytes%s".formatted(Amounts.grouped(bytes), remark)
     };
   }
 
@@ -132,11 +133,11 @@ final class PlanText {
             m.latent() == null
                 ? String.valueOf(m.keyDim())
                 : m.latent().latentDim() + "+" + m.latent().ropeDim(),
-            Amounts.human(plan.bytesPerToken()),
-            Amounts.human(plan.totalBytes()),
-            Amounts.human(plan.mhaBytes()),
+            Sizes.human(plan.bytesPerToken()),
+            Sizes.human(plan.totalBytes()),
+            Sizes.human(plan.mhaBytes()),
             String.format(Locale.ROOT, "%.1f %%", 100 * plan.savedAgainstMha()),
-            Amounts.human(plan.mqaBytes()),
+            Sizes.human(plan.mqaBytes()),
             plan.maxTokensInBudget().isPresent() ? maxTokens(plan) : "any",
             timed ? Amounts.seconds(plan.attentionFloorSeconds()) : ""
           });
@@ -149,7 +150,7 @@ final class PlanText {
                 first.batch(),
                 first.batch() == 1 ? "" : "s",
                 first.kvType().label(),
-                Amounts.human(first.budget()),
+                Sizes.human(first.budget()),
                 timed
                     ? String.format(
                         Locale.ROOT, ", memory read at %.1f GB/s", first.bandwidth() / 1e9)
