@@ -1,0 +1,167 @@
+package io.gatun.bench.measure;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Times several steps beside each other: in every round each of them runs for a while, and the
+ * order turns from round to round. What the host does to one round it does to all that run in it,
+ * so the ratios of a round say more than the times; both are kept.
+ *
+ * <p>A sample is the mean time of one step over as many calls as fill the sample time.
+ */
+public final class Contest {
+  /**
+   * How long to measure.
+   *
+   * @param rounds rounds, each a sample of every contender
+   * @param sampleMillis least time of a sample
+   * @param warmUpMillis time that each contender runs before the first round
+   */
+  public record Effort(int rounds, int sampleMillis, int warmUpMillis) {
+    /** Checks the numbers. */
+    public Effort {
+      if (rounds < 1 || sampleMillis < 1 || warmUpMillis < 0) {
+        throw new IllegalArgumentException(
+            "%d rounds of %d ms after %d ms are not measurable"
+                .formatted(rounds, sampleMillis, warmUpMillis));
+      }
+    }
+
+    /** Seconds that a contest of so many contenders takes, roughly. */
+    public double seconds(int contenders) {
+      return contenders * (warmUpMillis + (double) rounds * sampleMillis) / 1000;
+    }
+  }
+
+  /** Told after each sample, for a progress bar. */
+  @FunctionalInterface
+  public interface Listener {
+    /** One more sample was taken. */
+    void sampled();
+  }
+
+  private record Entrant(String name, Step step) {}
+
+  private final List<Entrant> entrants = new ArrayList<>();
+
+  /** Adds a contender. */
+  public Contest add(String name, Step step) {
+    entrants.add(new Entrant(name, step));
+    return this;
+  }
+
+  /** How many contenders there are. */
+  public int size() {
+    return entrants.size();
+  }
+
+  /** Runs all rounds. */
+  public Result run(Effort effort, Listener listener) {
+    int n = entrants.size();
+    int[] calls = new int[n];
+    int[] next = new int[n];
+    for (int i = 0; i < n; i++) {
+      calls[i] = warmUp(i, effort, next);
+    }
+    double[][] nanos = new double[n][effort.rounds()]; // [contender][round]
+    for (int round = 0; round < effort.rounds(); round++) {
+      for (int turn = 0; turn < n; turn++) {
+        // Every second round runs backwards: neither is anyone always first, nor always behind
+        // the same other one.
+        int i = round % 2 == 0 ? (turn + round / 2) % n : (n - 1 - turn + round / 2) % n;
+        long time = time(entrants.get(i).step(), next[i], calls[i]);
+        next[i] += calls[i];
+        nanos[i][round] = (double) time / calls[i];
+        listener.sampled();
+      }
+    }
+    return new Result(entrants.stream().map(Entrant::name).toList(), nanos);
+  }
+
+  /** Runs one contender until the warm-up is over, and says how many calls fill a sample. */
+  private int warmUp(int i, Effort effort, int[] next) {
+    Step step = entrants.get(i).step();
+    long end = System.nanoTime() + effort.warmUpMillis() * 1_000_000L;
+    int calls = 1;
+    long time;
+    do {
+      time = time(step, next[i], calls);
+      next[i] += calls;
+      if (time < effort.sampleMillis() * 1_000_000L) {
+        double more = 1.1 * effort.sampleMillis() * 1e6 / Math.max(time, 1);
+        calls = (int) Math.ceil(calls * Math.clamp(more, 1.0, 8.0));
+      }
+    } while (System.nanoTime() < end || time < effort.sampleMillis() * 900_000L);
+    double perCall = (double) time / calls;
+    return Math.max(1, (int) Math.ceil(effort.sampleMillis() * 1e6 / perCall));
+  }
+
+  private static long time(Step step, int from, int calls) {
+    long start = System.nanoTime();
+    for (int call = 0; call < calls; call++) {
+      step.run(from + call);
+    }
+    return System.nanoTime() - start;
+  }
+
+  /** The samples of a contest. */
+  public static final class Result {
+    private final List<String> names;
+    private final double[][] nanos; // [contender][round]
+
+    /** Samples in nanoseconds per step, one row per name, one column per round. */
+    public Result(List<String> names, double[][] nanos) {
+      this.names = List.copyOf(names);
+      this.nanos = nanos;
+    }
+
+    /** Nanoseconds per step of one contender, by round. */
+    public double[] samples(String name) {
+      int i = names.indexOf(name);
+      if (i < 0) {
+        throw new IllegalArgumentException("no contender " + name + " among " + names);
+      }
+      return nanos[i];
+    }
+
+    /** Nanoseconds per step. */
+    public Summary time(String name) {
+      return Summary.of(samples(name));
+    }
+
+    /** Amounts per nanosecond, if a step handles {@code amount}: bytes give GB/s. */
+    public Summary rate(String name, double amount) {
+      return Summary.of(Arrays.stream(samples(name)).map(t -> amount / t).toArray());
+    }
+
+    /** Time of {@code name} divided by time of {@code other}, round by round. */
+    public Summary ratio(String name, String other) {
+      double[] a = samples(name);
+      double[] b = samples(other);
+      double[] ratios = new double[a.length];
+      for (int i = 0; i < a.length; i++) {
+        ratios[i] = a[i] / b[i];
+      }
+      return Summary.of(ratios);
+    }
+
+    /**
+     * The share of a roof that {@code name} reaches, round by round: the time of {@code ceiling}
+     * divided by its own. Where the ceiling moved more than {@code most} per nanosecond, the roof is
+     * {@code most}.
+     *
+     * @param amount what a step of both handles
+     */
+    public Summary share(String name, String ceiling, double amount, double most) {
+      double[] own = samples(name);
+      double[] roof = samples(ceiling);
+      double[] shares = new double[own.length];
+      for (int i = 0; i < own.length; i++) {
+        shares[i] = Math.max(roof[i], amount / most) / own[i];
+      }
+      return Summary.of(shares);
+    }
+  }
+}

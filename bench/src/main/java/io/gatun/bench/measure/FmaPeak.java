@@ -1,0 +1,72 @@
+package io.gatun.bench.measure;
+
+import java.util.concurrent.atomic.AtomicLong;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The yardstick of everything that computes: f32 fused multiply-adds per second, out of registers,
+ * in chains enough to hide the latency of each. One multiply-add counts as two operations.
+ *
+ * <p>Thread rules: one caller at a time.
+ */
+public final class FmaPeak {
+  private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+
+  /** Multiply-adds that are under way at once: two ports with a latency of four or five cycles. */
+  private static final int CHAINS = 12;
+
+  private static final int TURNS = 200_000;
+
+  private final Workers workers;
+  private final AtomicLong sink = new AtomicLong();
+
+  /** A measure over these threads. */
+  public FmaPeak(Workers workers) {
+    this.workers = workers;
+  }
+
+  /** Floating-point operations of one {@link #run}. */
+  public double operations() {
+    return 2.0 * CHAINS * TURNS * FLOATS.length() * workers.threads();
+  }
+
+  /** Computes once. */
+  public void run() {
+    workers.run(worker -> sink.set(Float.floatToRawIntBits(chains(worker))));
+  }
+
+  private static float chains(int seed) {
+    // The chains stay finite: x * 0.999 + 0.001 tends to 1.
+    FloatVector m = FloatVector.broadcast(FLOATS, 0.999f);
+    FloatVector n = FloatVector.broadcast(FLOATS, 0.001f);
+    FloatVector a = FloatVector.broadcast(FLOATS, seed);
+    FloatVector b = a.add(1);
+    FloatVector c = a.add(2);
+    FloatVector d = a.add(3);
+    FloatVector e = a.add(4);
+    FloatVector f = a.add(5);
+    FloatVector g = a.add(6);
+    FloatVector h = a.add(7);
+    FloatVector i = a.add(8);
+    FloatVector j = a.add(9);
+    FloatVector k = a.add(10);
+    FloatVector l = a.add(11);
+    for (int turn = 0; turn < TURNS; turn++) {
+      a = a.fma(m, n);
+      b = b.fma(m, n);
+      c = c.fma(m, n);
+      d = d.fma(m, n);
+      e = e.fma(m, n);
+      f = f.fma(m, n);
+      g = g.fma(m, n);
+      h = h.fma(m, n);
+      i = i.fma(m, n);
+      j = j.fma(m, n);
+      k = k.fma(m, n);
+      l = l.fma(m, n);
+    }
+    FloatVector sum = a.add(b).add(c).add(d).add(e).add(f);
+    return sum.add(g).add(h).add(i).add(j).add(k).add(l).lane(0);
+  }
+}

@@ -1,0 +1,2 @@
+/** {@code gatun bench}: the commands that measure. */
+package io.gatun.bench;

@@ -1,0 +1,2 @@
+/** What the machine and its kernel say: who measured, memory, page faults, limits. */
+package io.gatun.bench.system;

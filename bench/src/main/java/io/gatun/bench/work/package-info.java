@@ -1,0 +1,2 @@
+/** What is timed: filled caches and the steps over them, the same for every command. */
+package io.gatun.bench.work;
