@@ -1,6 +1,7 @@
 package io.gatun.attention;
 
 import io.gatun.cache.KvType;
+import java.lang.System.Logger.Level;
 
 /**
  * The inner loops, in one of two makes: on the Vector API or in plain Java. Which one is settled
@@ -32,8 +33,25 @@ interface Kernels {
 
   /** Settles the choice when it is first asked for. */
   final class Holder {
-    private static final Kernels BEST = new ScalarKernels();
+    private static final Kernels BEST = choose();
 
     private Holder() {}
+
+    private static Kernels choose() {
+      if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
+        return withoutVectors(
+            "start java with --add-modules jdk.incubator.vector to use vector instructions");
+      }
+      if (!VectorKernels.supported()) {
+        return withoutVectors("the machine's vectors are not of 128 bits or more");
+      }
+      return new VectorKernels();
+    }
+
+    private static Kernels withoutVectors(String why) {
+      System.getLogger("io.gatun.attention")
+          .log(Level.WARNING, "attention runs in plain Java, many times slower: {0}", why);
+      return new ScalarKernels();
+    }
   }
 }

@@ -32,6 +32,7 @@ final class RowBlock {
   private final SoftmaxKernel softmax;
   private final int group;
   private final int lanes;
+  private final int stateFloats;
   private final Tile tile;
 
   private int rows;
@@ -43,7 +44,7 @@ final class RowBlock {
 
   private final float[] q; // [rows][keyStride]
   private final float[] scores; // [TILE / T][ROWS][T]
-  private final float[] state; // [rows / ROWS][2][ROWS][T]
+  private final float[] state; // [rows / ROWS][3][ROWS][T]
   private final float[] sums; // [rows][valueStride], of the current split
   private final float[] maxima; // [rows], of the splits merged so far
   private final float[] totals; // [rows]
@@ -64,12 +65,13 @@ final class RowBlock {
     this.softmax = kernels.softmax();
     this.group = kernels.tokensPerVector();
     this.lanes = ROWS * group;
+    this.stateFloats = 3 * lanes;
     this.tile = new Tile(layout, group, TILE, arena);
     int padded = Math.ceilDiv(mostRows, ROWS) * ROWS;
     positions = new long[padded];
     q = new float[padded * keyKernel.stride()];
     scores = new float[TILE * ROWS];
-    state = new float[padded / ROWS * 2 * lanes];
+    state = new float[padded / ROWS * stateFloats];
     sums = new float[padded * valueKernel.stride()];
     maxima = new float[padded];
     totals = new float[padded];
@@ -104,7 +106,7 @@ final class RowBlock {
   /** Works through the split that begins at {@code start}, from nothing. */
   void split(KvView view, int layer, int kvHead, long start) {
     for (int block = 0; block < rows; block += ROWS) {
-      softmax.clear(state, block / ROWS * 2 * lanes);
+      softmax.clear(state, block / ROWS * stateFloats);
     }
     Arrays.fill(sums, 0, Math.ceilDiv(rows, ROWS) * ROWS * valueKernel.stride(), 0f);
     for (long from = start; from < start + SPLIT && from <= highest; from += TILE) {
@@ -149,7 +151,7 @@ final class RowBlock {
           factor,
           valueKernel.weightScale(),
           state,
-          block / ROWS * 2 * lanes,
+          block / ROWS * stateFloats,
           sums,
           block * valueKernel.stride(),
           valueKernel.stride());
@@ -181,7 +183,7 @@ final class RowBlock {
   void mergeSplit() {
     int stride = valueKernel.stride();
     for (int row = 0; row < rows; row++) {
-      int at = row / ROWS * 2 * lanes;
+      int at = row / ROWS * stateFloats;
       merge(
           row,
           softmax.maximum(state, at, row % ROWS),
@@ -221,7 +223,7 @@ final class RowBlock {
     int stride = valueKernel.stride();
     long to = offset;
     for (int row = 0; row < rows; row++) {
-      int at = row / ROWS * 2 * lanes;
+      int at = row / ROWS * stateFloats;
       MemorySegment.copy(sums, row * stride, store, FLOAT, to, stride);
       store.set(FLOAT, to + 4L * stride, softmax.maximum(state, at, row % ROWS));
       store.set(FLOAT, to + 4L * stride + 4, softmax.total(state, at, row % ROWS));
@@ -245,7 +247,6 @@ final class RowBlock {
   void finish(int row, MemorySegment out, long offset) {
     // A row always sees its own token, so the total is 0 only if all scores overflowed.
     float divisor = totals[row] == 0 ? 1 : totals[row];
-    valueKernel.finish(
-        merged, row * valueKernel.stride(), divisor * valueKernel.weightScale(), out, offset);
+    valueKernel.finish(merged, row * valueKernel.stride(), divisor, out, offset);
   }
 }

@@ -34,14 +34,6 @@ final class ScalarKernels implements Kernels {
     return new Softmax();
   }
 
-  private static float decode(KvType type, MemorySegment from, long row, int i) {
-    return switch (type) {
-      case F32 -> from.get(KvType.LE_FLOAT, row + 4L * i);
-      case F16 -> Float.float16ToFloat(from.get(KvType.LE_SHORT, row + 2L * i));
-      case BF16 -> Float.intBitsToFloat(from.get(KvType.LE_SHORT, row + 2L * i) << 16);
-    };
-  }
-
   private record Keys(KvType type, int dim) implements KeyKernel {
     @Override
     public int stride() {
@@ -63,7 +55,7 @@ final class ScalarKernels implements Kernels {
         float s2 = 0;
         float s3 = 0;
         for (int i = 0; i < dim; i++) {
-          float k = decode(type, keys, row, i);
+          float k = Elements.decode(type, keys, row, i);
           s0 = Math.fma(q[qAt + i], k, s0);
           s1 = Math.fma(q[qAt + dim + i], k, s1);
           s2 = Math.fma(q[qAt + 2 * dim + i], k, s2);
@@ -105,7 +97,7 @@ final class ScalarKernels implements Kernels {
         float w2 = weights[weightsAt + ROWS * t + 2];
         float w3 = weights[weightsAt + ROWS * t + 3];
         for (int i = 0; i < dim; i++) {
-          float v = decode(type, values, row, i);
+          float v = Elements.decode(type, values, row, i);
           sums[at + i] = Math.fma(w0, v, sums[at + i]);
           sums[at + dim + i] = Math.fma(w1, v, sums[at + dim + i]);
           sums[at + 2 * dim + i] = Math.fma(w2, v, sums[at + 2 * dim + i]);

@@ -20,8 +20,8 @@ interface SoftmaxKernel {
    * @param scores {@code [vectors][ROWS][T]} from index {@code at} on
    * @param factor of the scores, {@code log2(e)} in it
    * @param weightScale factor of the weights that are stored, not of the sum
-   * @param state the rows' maximum and, behind it, their partial sums: {@code [2][ROWS][T]} from
-   *     index {@code stateAt} on
+   * @param state the rows' maximum, behind it their partial sums, and room for one more vector: {@code
+   *     [3][ROWS][T]} from index {@code stateAt} on
    * @param sums {@code [ROWS][stride]} from index {@code sumsAt} on
    */
   void step(

@@ -1,0 +1,145 @@
+package io.gatun.attention;
+
+import static io.gatun.attention.Lanes.COUNT;
+import static io.gatun.attention.Lanes.FLOATS;
+
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * The online softmax on the Vector API, for 4 rows in the same vectors: lane {@code row * T + t %
+ * T} has the token {@code t}. The sum of a row is kept as {@code T} partial sums, strided over the
+ * tokens, which {@link #total} adds.
+ */
+final class VectorSoftmax implements SoftmaxKernel {
+  /** Tokens whose scores for one row stand side by side. */
+  private static final int TOKENS = COUNT / Kernels.ROWS;
+
+  @Override
+  public void cap(float[] scores, int at, int vectors, float scale, float cap) {
+    for (int i = at; i < at + vectors * COUNT; i += COUNT) {
+      tanh(FloatVector.fromArray(FLOATS, scores, i).mul(scale / cap)).mul(cap).intoArray(scores, i);
+    }
+  }
+
+  @Override
+  public void step(
+      float[] scores,
+      int at,
+      int vectors,
+      float factor,
+      float weightScale,
+      float[] state,
+      int stateAt,
+      float[] sums,
+      int sumsAt,
+      int stride) {
+    int end = at + vectors * COUNT;
+    FloatVector before = FloatVector.fromArray(FLOATS, state, stateAt);
+    FloatVector maximum = before;
+    for (int i = at; i < end; i += COUNT) {
+      FloatVector score = FloatVector.fromArray(FLOATS, scores, i).mul(factor);
+      score = score.blend(Float.MAX_VALUE, score.compare(VectorOperators.GT, Float.MAX_VALUE));
+      score.intoArray(scores, i);
+      maximum = greater(maximum, score);
+    }
+    if (TOKENS > 1) {
+      maximum = greater(maximum, maximum.rearrange(Lanes.SWAP_0));
+    }
+    if (TOKENS > 2) {
+      maximum = greater(maximum, maximum.rearrange(Lanes.SWAP_1));
+    }
+    maximum.intoArray(state, stateAt);
+    // Where nothing was seen yet the maximum is minus infinity; any finite one gives weights of 0.
+    VectorMask<Float> nothing = maximum.compare(VectorOperators.LT, -Float.MAX_VALUE);
+    FloatVector base = maximum.blend(0f, nothing);
+    FloatVector correction = exp2(before.sub(base));
+    FloatVector sum = FloatVector.fromArray(FLOATS, state, stateAt + COUNT).mul(correction);
+    for (int i = at; i < end; i += COUNT) {
+      FloatVector weight = exp2(FloatVector.fromArray(FLOATS, scores, i).sub(base));
+      weight.mul(weightScale).intoArray(scores, i);
+      sum = sum.add(weight);
+    }
+    sum.intoArray(state, stateAt + COUNT);
+    if (correction.compare(VectorOperators.NE, 1f).anyTrue()) {
+      correction.intoArray(state, stateAt + 2 * COUNT);
+      rescale(state, stateAt + 2 * COUNT, sums, sumsAt, stride);
+    }
+  }
+
+  private static void rescale(
+      float[] corrections, int correctionsAt, float[] sums, int at, int stride) {
+    for (int row = 0; row < Kernels.ROWS; row++) {
+      float correction = corrections[correctionsAt + row * TOKENS];
+      for (int i = at + row * stride; i < at + (row + 1) * stride; i += COUNT) {
+        FloatVector.fromArray(FLOATS, sums, i).mul(correction).intoArray(sums, i);
+      }
+    }
+  }
+
+  /** The greater of each lane; neither is NaN. Two instructions, where {@code max} takes six. */
+  private static FloatVector greater(FloatVector a, FloatVector b) {
+    return a.blend(b, b.compare(VectorOperators.GT, a));
+  }
+
+  /** {@link Exp2#of}, lane by lane. */
+  private static FloatVector exp2(FloatVector x) {
+    FloatVector shifted = x.add(Exp2.ROUND);
+    FloatVector f = x.sub(shifted.sub(Exp2.ROUND));
+    IntVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+    FloatVector p = rise(f).fma(f, FloatVector.broadcast(FLOATS, 1f));
+    return p.reinterpretAsInts()
+        .add(power)
+        .reinterpretAsFloats()
+        .blend(0f, x.compare(VectorOperators.LT, Exp2.LEAST));
+  }
+
+  private static FloatVector rise(FloatVector f) {
+    FloatVector p = FloatVector.broadcast(FLOATS, Exp2.C6);
+    p = p.fma(f, FloatVector.broadcast(FLOATS, Exp2.C5));
+    p = p.fma(f, FloatVector.broadcast(FLOATS, Exp2.C4));
+    p = p.fma(f, FloatVector.broadcast(FLOATS, Exp2.C3));
+    p = p.fma(f, FloatVector.broadcast(FLOATS, Exp2.C2));
+    return p.fma(f, FloatVector.broadcast(FLOATS, Exp2.C1));
+  }
+
+  /** {@link Exp2#tanh}, lane by lane. */
+  private static FloatVector tanh(FloatVector x) {
+    FloatVector y = x.mul(2 * Exp2.LOG2_E);
+    y = y.blend(30f, y.compare(VectorOperators.GT, 30f));
+    y = y.blend(-30f, y.compare(VectorOperators.LT, -30f));
+    FloatVector shifted = y.add(Exp2.ROUND);
+    FloatVector f = y.sub(shifted.sub(Exp2.ROUND));
+    FloatVector power =
+        shifted
+            .reinterpretAsInts()
+            .lanewise(VectorOperators.LSHL, 23)
+            .add(0x3f80_0000)
+            .reinterpretAsFloats();
+    FloatVector e = power.fma(rise(f).mul(f), power.sub(1f));
+    return e.div(e.add(2f));
+  }
+
+  @Override
+  public void clear(float[] state, int at) {
+    Arrays.fill(state, at, at + COUNT, Float.NEGATIVE_INFINITY);
+    Arrays.fill(state, at + COUNT, at + 2 * COUNT, 0f);
+  }
+
+  @Override
+  public float maximum(float[] state, int at, int row) {
+    return state[at + row * TOKENS];
+  }
+
+  @Override
+  public float total(float[] state, int at, int row) {
+    int from = at + COUNT + row * TOKENS;
+    if (TOKENS == 4) {
+      return (state[from] + state[from + 1]) + (state[from + 2] + state[from + 3]);
+    }
+    return TOKENS == 2 ? state[from] + state[from + 1] : state[from];
+  }
+}

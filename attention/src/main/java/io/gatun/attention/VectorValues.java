@@ -1,0 +1,322 @@
+package io.gatun.attention;
+
+import static io.gatun.attention.Lanes.BYTES;
+import static io.gatun.attention.Lanes.COUNT;
+import static io.gatun.attention.Lanes.FLOATS;
+import static io.gatun.attention.Lanes.INTS;
+import static io.gatun.attention.Lanes.SHORTS;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+
+import io.gatun.cache.KvType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * Weighted sums of values on the Vector API. Copied for each element type by {@link Specialized},
+ * so that {@code TYPE} is a constant and every branch on it disappears.
+ *
+ * <p>Every element of a sum takes the tokens in one after the other, whatever the blocking.
+ */
+final class VectorValues implements ValueKernel {
+  /** The element type; the original of the class, which is never used, has none. */
+  private static final KvType TYPE = Specialized.type(MethodHandles.lookup());
+
+  /** Bytes of two vectors of stored values. */
+  private static final int PAIR_BYTES = TYPE == KvType.F32 ? 2 * BYTES : BYTES;
+
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+  /** Tokens whose weights for one row stand side by side. */
+  private static final int TOKENS = COUNT / Kernels.ROWS;
+
+  /** Undoes the 2^-112 of {@code half}. */
+  private static final float WEIGHT_SCALE = TYPE == KvType.F16 ? 0x1p112f : 1;
+
+  private final int dim;
+  private final int stride;
+  private final int rowBytes;
+  private final int inPairs;
+  private final int inVectors;
+  private final int[] order;
+
+  VectorValues(int dim) {
+    this.dim = dim;
+    this.stride = VectorRows.stride(dim);
+    this.rowBytes = TYPE.rowBytes(dim);
+    this.inPairs = VectorRows.inPairs(dim);
+    this.inVectors = VectorRows.inVectors(dim);
+    this.order = VectorRows.order(TYPE, dim);
+  }
+
+  @Override
+  public int stride() {
+    return stride;
+  }
+
+  @Override
+  public float weightScale() {
+    return WEIGHT_SCALE;
+  }
+
+  @Override
+  public void accumulate(
+      MemorySegment values,
+      long offset,
+      int tokens,
+      float[] weights,
+      int weightsAt,
+      float[] sums,
+      int at,
+      int rows) {
+    int i = 0;
+    long from = offset;
+    // 16 sums and 4 values need more registers than the narrower instruction sets have.
+    if (COUNT == 16) {
+      for (; i + 4 * COUNT <= inPairs; i += 4 * COUNT) {
+        accumulate4(values, from, tokens, weights, weightsAt, sums, at + i);
+        from += 2 * PAIR_BYTES;
+      }
+    }
+    for (; i < inPairs; i += 2 * COUNT) {
+      accumulate2(values, from, tokens, weights, weightsAt, sums, at + i);
+      from += PAIR_BYTES;
+    }
+    if (inPairs < inVectors) {
+      accumulate1(values, from, tokens, weights, weightsAt, sums, at + i);
+    }
+    if (inVectors < dim) {
+      addTail(values, offset, tokens, weights, weightsAt, sums, at);
+    }
+  }
+
+  /** 4 rows x 4 vectors of sums stay in registers while the tokens go by. */
+  private void accumulate4(
+      MemorySegment values,
+      long offset,
+      int tokens,
+      float[] weights,
+      int weightsAt,
+      float[] sums,
+      int at) {
+    int s1 = at + stride;
+    int s2 = s1 + stride;
+    int s3 = s2 + stride;
+    FloatVector a00 = FloatVector.fromArray(FLOATS, sums, at);
+    FloatVector a01 = FloatVector.fromArray(FLOATS, sums, at + COUNT);
+    FloatVector a02 = FloatVector.fromArray(FLOATS, sums, at + 2 * COUNT);
+    FloatVector a03 = FloatVector.fromArray(FLOATS, sums, at + 3 * COUNT);
+    FloatVector a10 = FloatVector.fromArray(FLOATS, sums, s1);
+    FloatVector a11 = FloatVector.fromArray(FLOATS, sums, s1 + COUNT);
+    FloatVector a12 = FloatVector.fromArray(FLOATS, sums, s1 + 2 * COUNT);
+    FloatVector a13 = FloatVector.fromArray(FLOATS, sums, s1 + 3 * COUNT);
+    FloatVector a20 = FloatVector.fromArray(FLOATS, sums, s2);
+    FloatVector a21 = FloatVector.fromArray(FLOATS, sums, s2 + COUNT);
+    FloatVector a22 = FloatVector.fromArray(FLOATS, sums, s2 + 2 * COUNT);
+    FloatVector a23 = FloatVector.fromArray(FLOATS, sums, s2 + 3 * COUNT);
+    FloatVector a30 = FloatVector.fromArray(FLOATS, sums, s3);
+    FloatVector a31 = FloatVector.fromArray(FLOATS, sums, s3 + COUNT);
+    FloatVector a32 = FloatVector.fromArray(FLOATS, sums, s3 + 2 * COUNT);
+    FloatVector a33 = FloatVector.fromArray(FLOATS, sums, s3 + 3 * COUNT);
+    for (int t = 0; t < tokens; t++) {
+      long row = offset + (long) t * rowBytes;
+      int w = weightsAt + t / TOKENS * COUNT + t % TOKENS;
+      FloatVector v0 = even(values, row);
+      FloatVector v1 = odd(values, row);
+      FloatVector v2 = even(values, row + PAIR_BYTES);
+      FloatVector v3 = odd(values, row + PAIR_BYTES);
+      FloatVector x = FloatVector.broadcast(FLOATS, weights[w]);
+      a00 = v0.fma(x, a00);
+      a01 = v1.fma(x, a01);
+      a02 = v2.fma(x, a02);
+      a03 = v3.fma(x, a03);
+      x = FloatVector.broadcast(FLOATS, weights[w + TOKENS]);
+      a10 = v0.fma(x, a10);
+      a11 = v1.fma(x, a11);
+      a12 = v2.fma(x, a12);
+      a13 = v3.fma(x, a13);
+      x = FloatVector.broadcast(FLOATS, weights[w + 2 * TOKENS]);
+      a20 = v0.fma(x, a20);
+      a21 = v1.fma(x, a21);
+      a22 = v2.fma(x, a22);
+      a23 = v3.fma(x, a23);
+      x = FloatVector.broadcast(FLOATS, weights[w + 3 * TOKENS]);
+      a30 = v0.fma(x, a30);
+      a31 = v1.fma(x, a31);
+      a32 = v2.fma(x, a32);
+      a33 = v3.fma(x, a33);
+    }
+    a00.intoArray(sums, at);
+    a01.intoArray(sums, at + COUNT);
+    a02.intoArray(sums, at + 2 * COUNT);
+    a03.intoArray(sums, at + 3 * COUNT);
+    a10.intoArray(sums, s1);
+    a11.intoArray(sums, s1 + COUNT);
+    a12.intoArray(sums, s1 + 2 * COUNT);
+    a13.intoArray(sums, s1 + 3 * COUNT);
+    a20.intoArray(sums, s2);
+    a21.intoArray(sums, s2 + COUNT);
+    a22.intoArray(sums, s2 + 2 * COUNT);
+    a23.intoArray(sums, s2 + 3 * COUNT);
+    a30.intoArray(sums, s3);
+    a31.intoArray(sums, s3 + COUNT);
+    a32.intoArray(sums, s3 + 2 * COUNT);
+    a33.intoArray(sums, s3 + 3 * COUNT);
+  }
+
+  /** 4 rows x 2 vectors of sums stay in registers while the tokens go by. */
+  private void accumulate2(
+      MemorySegment values,
+      long offset,
+      int tokens,
+      float[] weights,
+      int weightsAt,
+      float[] sums,
+      int at) {
+    int s1 = at + stride;
+    int s2 = s1 + stride;
+    int s3 = s2 + stride;
+    FloatVector a00 = FloatVector.fromArray(FLOATS, sums, at);
+    FloatVector a01 = FloatVector.fromArray(FLOATS, sums, at + COUNT);
+    FloatVector a10 = FloatVector.fromArray(FLOATS, sums, s1);
+    FloatVector a11 = FloatVector.fromArray(FLOATS, sums, s1 + COUNT);
+    FloatVector a20 = FloatVector.fromArray(FLOATS, sums, s2);
+    FloatVector a21 = FloatVector.fromArray(FLOATS, sums, s2 + COUNT);
+    FloatVector a30 = FloatVector.fromArray(FLOATS, sums, s3);
+    FloatVector a31 = FloatVector.fromArray(FLOATS, sums, s3 + COUNT);
+    for (int t = 0; t < tokens; t++) {
+      long row = offset + (long) t * rowBytes;
+      int w = weightsAt + t / TOKENS * COUNT + t % TOKENS;
+      FloatVector v0 = even(values, row);
+      FloatVector v1 = odd(values, row);
+      FloatVector x = FloatVector.broadcast(FLOATS, weights[w]);
+      a00 = v0.fma(x, a00);
+      a01 = v1.fma(x, a01);
+      x = FloatVector.broadcast(FLOATS, weights[w + TOKENS]);
+      a10 = v0.fma(x, a10);
+      a11 = v1.fma(x, a11);
+      x = FloatVector.broadcast(FLOATS, weights[w + 2 * TOKENS]);
+      a20 = v0.fma(x, a20);
+      a21 = v1.fma(x, a21);
+      x = FloatVector.broadcast(FLOATS, weights[w + 3 * TOKENS]);
+      a30 = v0.fma(x, a30);
+      a31 = v1.fma(x, a31);
+    }
+    a00.intoArray(sums, at);
+    a01.intoArray(sums, at + COUNT);
+    a10.intoArray(sums, s1);
+    a11.intoArray(sums, s1 + COUNT);
+    a20.intoArray(sums, s2);
+    a21.intoArray(sums, s2 + COUNT);
+    a30.intoArray(sums, s3);
+    a31.intoArray(sums, s3 + COUNT);
+  }
+
+  /** 4 rows x 1 vector of sums stay in registers while the tokens go by. */
+  private void accumulate1(
+      MemorySegment values,
+      long offset,
+      int tokens,
+      float[] weights,
+      int weightsAt,
+      float[] sums,
+      int at) {
+    int s1 = at + stride;
+    int s2 = s1 + stride;
+    int s3 = s2 + stride;
+    FloatVector a00 = FloatVector.fromArray(FLOATS, sums, at);
+    FloatVector a10 = FloatVector.fromArray(FLOATS, sums, s1);
+    FloatVector a20 = FloatVector.fromArray(FLOATS, sums, s2);
+    FloatVector a30 = FloatVector.fromArray(FLOATS, sums, s3);
+    for (int t = 0; t < tokens; t++) {
+      long row = offset + (long) t * rowBytes;
+      int w = weightsAt + t / TOKENS * COUNT + t % TOKENS;
+      FloatVector v0 = single(values, row);
+      FloatVector x = FloatVector.broadcast(FLOATS, weights[w]);
+      a00 = v0.fma(x, a00);
+      x = FloatVector.broadcast(FLOATS, weights[w + TOKENS]);
+      a10 = v0.fma(x, a10);
+      x = FloatVector.broadcast(FLOATS, weights[w + 2 * TOKENS]);
+      a20 = v0.fma(x, a20);
+      x = FloatVector.broadcast(FLOATS, weights[w + 3 * TOKENS]);
+      a30 = v0.fma(x, a30);
+    }
+    a00.intoArray(sums, at);
+    a10.intoArray(sums, s1);
+    a20.intoArray(sums, s2);
+    a30.intoArray(sums, s3);
+  }
+
+  /** The values that fill no vector. */
+  private void addTail(
+      MemorySegment values,
+      long offset,
+      int tokens,
+      float[] weights,
+      int weightsAt,
+      float[] sums,
+      int at) {
+    for (int t = 0; t < tokens; t++) {
+      int w = weightsAt + t / TOKENS * COUNT + t % TOKENS;
+      for (int i = inVectors; i < dim; i++) {
+        float v = Elements.decode(TYPE, values, offset + (long) t * rowBytes, i) / WEIGHT_SCALE;
+        for (int row = 0; row < Kernels.ROWS; row++) {
+          int sum = at + row * stride + i;
+          sums[sum] = Math.fma(weights[w + row * TOKENS], v, sums[sum]);
+        }
+      }
+    }
+  }
+
+  @Override
+  public void finish(float[] sums, int at, float divisor, MemorySegment to, long offset) {
+    for (int i = 0; i < dim; i++) {
+      // Adding 0 turns a negative zero, which masked tokens may or may not touch, into 0.
+      to.set(FLOAT, offset + (long) order[i] * Float.BYTES, sums[at + i] / divisor + 0f);
+    }
+  }
+
+  /** The even values of two vectors of values at this offset; of F32 the first vector. */
+  private static FloatVector even(MemorySegment from, long offset) {
+    if (TYPE == KvType.F32) {
+      return FloatVector.fromMemorySegment(FLOATS, from, offset, LITTLE_ENDIAN);
+    }
+    IntVector two = IntVector.fromMemorySegment(INTS, from, offset, LITTLE_ENDIAN);
+    IntVector high = two.lanewise(VectorOperators.LSHL, 16);
+    return TYPE == KvType.BF16 ? high.reinterpretAsFloats() : half(high);
+  }
+
+  /** The odd values of two vectors of values at this offset; of F32 the second vector. */
+  private static FloatVector odd(MemorySegment from, long offset) {
+    if (TYPE == KvType.F32) {
+      return FloatVector.fromMemorySegment(FLOATS, from, offset + BYTES, LITTLE_ENDIAN);
+    }
+    IntVector two = IntVector.fromMemorySegment(INTS, from, offset, LITTLE_ENDIAN);
+    return TYPE == KvType.BF16 ? two.and(0xffff_0000).reinterpretAsFloats() : half(two);
+  }
+
+  /** One vector of values at this offset, in their order. */
+  private static FloatVector single(MemorySegment from, long offset) {
+    if (TYPE == KvType.F32) {
+      return FloatVector.fromMemorySegment(FLOATS, from, offset, LITTLE_ENDIAN);
+    }
+    IntVector high =
+        ((IntVector)
+                ShortVector.fromMemorySegment(SHORTS, from, offset, LITTLE_ENDIAN)
+                    .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
+            .lanewise(VectorOperators.LSHL, 16);
+    return TYPE == KvType.BF16 ? high.reinterpretAsFloats() : half(high);
+  }
+
+  /**
+   * The binary16 in the upper half of each lane, times 2^-112: sign, exponent and mantissa shifted
+   * to where a binary32 has them, which is exact for subnormal ones too.
+   */
+  private static FloatVector half(IntVector high) {
+    return high.lanewise(VectorOperators.ASHR, 3).and(0x8fff_e000).reinterpretAsFloats();
+  }
+}
