@@ -67,6 +67,36 @@ public final class BlockMemory {
     }
   }
 
+  /**
+   * Grows a file to {@code bytes} bytes that are all backed by disk; the new ones are zero. On
+   * failure the file keeps its size.
+   *
+   * @throws DiskFullException if the disk has no room
+   */
+  public static void extendPreallocated(Path file, long bytes) throws IOException {
+    long before = Files.size(file);
+    try (FileChannel channel =
+        FileChannel.open(file, LinkOption.NOFOLLOW_LINKS, StandardOpenOption.WRITE)) {
+      try {
+        if (Posix.AVAILABLE) {
+          int error = Posix.fallocate(file, bytes);
+          if (error == Posix.ENOSPC || error == Posix.EDQUOT) {
+            throw new DiskFullException(file, bytes - before, available(file));
+          }
+          if (error != 0) {
+            throw new IOException("posix_fallocate of %s: errno %d".formatted(file, error));
+          }
+        } else {
+          channel.position(before);
+          fillWithZeros(channel, file, bytes - before);
+        }
+      } catch (IOException | RuntimeException e) {
+        channel.truncate(before);
+        throw e;
+      }
+    }
+  }
+
   private static void fillWithZeros(FileChannel channel, Path file, long bytes) throws IOException {
     ByteBuffer zeros = ByteBuffer.allocateDirect(1 << 20);
     for (long written = 0; written < bytes; ) {

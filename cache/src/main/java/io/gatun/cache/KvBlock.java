@@ -58,6 +58,20 @@ public final class KvBlock {
     frozenTokens = Math.max(frozenTokens, tokens);
   }
 
+  /**
+   * Takes back the promise beyond {@code tokens} rows, which only the sole holder can do: with a
+   * second reference somebody may be reading them.
+   *
+   * @return whether rows from {@code tokens} on may be written again
+   */
+  public synchronized boolean thaw(int tokens) {
+    if (references.get() != 1) {
+      return false;
+    }
+    frozenTokens = Math.min(frozenTokens, tokens);
+    return true;
+  }
+
   /** Takes a reference. */
   public KvBlock retain() {
     if (references.getAndUpdate(n -> n == 0 ? 0 : n + 1) == 0) {

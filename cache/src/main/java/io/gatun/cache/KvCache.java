@@ -197,6 +197,23 @@ public final class KvCache implements AutoCloseable {
   }
 
   /**
+   * After {@link #truncate}: makes the rows behind the end of the sequence writable again, so that
+   * the next append needs no fresh block. For an owner of the blocks that knows that nobody else
+   * was promised those rows; does nothing if a view or a fork of this cache holds the block.
+   *
+   * @return whether the next append goes behind the last row
+   */
+  public synchronized boolean reclaim() {
+    checkOpen();
+    if (runs == 0 || !owned[runs - 1]) {
+      return false;
+    }
+    boolean thawed = blocks[runs - 1].thaw((int) (length - starts[runs - 1]));
+    limitLast();
+    return thawed;
+  }
+
+  /**
    * A cache with the first {@code tokens} tokens of this one: no row is copied, the blocks are
    * shared. Both sides go on independently; pending rows stay with this one.
    *

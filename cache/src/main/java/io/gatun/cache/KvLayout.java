@@ -158,6 +158,36 @@ public final class KvLayout {
     return ((long) layer * shape.kvHeads() + kvHead) * valueRunBytes + (long) token * valueRowBytes;
   }
 
+  /**
+   * Names every piece of memory that the rows {@code [fromRow, toRow)} of a block take, so that a
+   * store can checksum them: first in the keys, then in the values, each in ascending order. Pieces
+   * do not overlap, and rows that follow each other never share a byte.
+   */
+  public void forEachPiece(int fromRow, int toRow, PieceVisitor visitor) {
+    Objects.checkFromToIndex(fromRow, toRow, blockTokens);
+    int rows = toRow - fromRow;
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      for (int head = 0; head < shape.kvHeads(); head++) {
+        visitor.piece(true, keyOffset(layer, head, fromRow), (long) rows * keyRowBytes);
+      }
+    }
+    if (shape.valuesInKeys()) {
+      return;
+    }
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      for (int head = 0; head < shape.kvHeads(); head++) {
+        visitor.piece(false, valueOffset(layer, head, fromRow), (long) rows * valueRowBytes);
+      }
+    }
+  }
+
+  /** Takes the pieces that {@link #forEachPiece} names. */
+  @FunctionalInterface
+  public interface PieceVisitor {
+    /** {@code bytes} bytes at {@code offset} of the keys, or else of the values. */
+    void piece(boolean inKeys, long offset, long bytes);
+  }
+
   @Override
   public boolean equals(Object other) {
     return other instanceof KvLayout that

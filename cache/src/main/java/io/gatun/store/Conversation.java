@@ -1,0 +1,402 @@
+package io.gatun.store;
+
+import io.gatun.cache.DiskFullException;
+import io.gatun.cache.KvBlock;
+import io.gatun.cache.KvCache;
+import io.gatun.cache.KvLayout;
+import io.gatun.cache.KvRun;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * A conversation that is open for writing: token ids, and the cache with their K/V in mapped files.
+ *
+ * <p>The token ids are the truth, K/V is derived. One step of a decoder:
+ *
+ * <pre>
+ *   accept(ids)             the ids are in the journal: safe from the death of the process at once,
+ *                           from that of the machine after {@link StoreOptions#tokenDelay}
+ *   append rows to cache()  K/V of the accepted tokens, in mapped memory
+ *   commit()                when it returns, both are on disk
+ * </pre>
+ *
+ * <p>After a crash the conversation opens with the K/V of its last commit, {@link
+ * #committedTokens}, and all token ids that were forced; the ones between need a prefill.
+ *
+ * <p>Rows that a commit promised are never written again, with one exception: {@link #truncate}
+ * into the last run, where the journal says so first and nobody else was promised the rows.
+ *
+ * <p>After a failed write every call but {@link #close} throws {@link StoreFailedException}.
+ *
+ * <p>Thread rules: one writer thread at a time; {@link #tokens} may be read from any thread.
+ */
+public final class Conversation implements AutoCloseable {
+  private final ConversationStore store;
+  private final ConversationFiles files;
+  private final StoreOptions options;
+  private final Health health;
+  private final JournalHeader header;
+  private final JournalState state;
+  private final Journal journal;
+  private final StoreBlocks blocks;
+  private final KvCache cache;
+  private final LockFile.Hold writerLock;
+  private final OpenReport report;
+  private final AtomicBoolean forceScheduled = new AtomicBoolean();
+
+  /** Blocks that the journal named once and does not any more. */
+  private final Set<Long> dropped = new HashSet<>();
+
+  private long commits;
+  private volatile boolean closed;
+
+  Conversation(
+      ConversationStore store,
+      ConversationFiles files,
+      StoreOptions options,
+      Health health,
+      JournalHeader header,
+      JournalState state,
+      Journal journal,
+      StoreBlocks blocks,
+      KvCache cache,
+      LockFile.Hold writerLock,
+      OpenReport report) {
+    this.store = store;
+    this.files = files;
+    this.options = options;
+    this.health = health;
+    this.header = header;
+    this.state = state;
+    this.journal = journal;
+    this.blocks = blocks;
+    this.cache = cache;
+    this.writerLock = writerLock;
+    this.report = report;
+  }
+
+  /** Its name in the store. */
+  public String id() {
+    return files.id();
+  }
+
+  /** What opening it found. */
+  public OpenReport report() {
+    return report;
+  }
+
+  /** Where rows lie; the block size is the one that the conversation was made with. */
+  public KvLayout layout() {
+    return header.layout();
+  }
+
+  /** The fingerprint, element types and shape included. */
+  public Fingerprint fingerprint() {
+    return header.fingerprint();
+  }
+
+  /** The token ids accepted so far. */
+  public Tokens tokens() {
+    return state.tokens();
+  }
+
+  /**
+   * The K/V of the first {@code cache().length()} tokens. Cutting it is allowed at any time; the
+   * token ids stay, and the rows can be computed again. The conversation closes it.
+   */
+  public KvCache cache() {
+    return cache;
+  }
+
+  /** Tokens whose K/V is on disk. */
+  public synchronized long committedTokens() {
+    return state.committed();
+  }
+
+  /** Commits since it was opened. */
+  public synchronized long commits() {
+    return commits;
+  }
+
+  /**
+   * Adds token ids to the sequence. Commits first if {@link StoreOptions#commitEvery} says so.
+   *
+   * @throws IllegalArgumentException if an id is negative; nothing was accepted
+   * @throws DiskFullException if the journal has no room; nothing was accepted
+   */
+  public synchronized void accept(int[] ids, int from, int count) {
+    checkUsable();
+    Objects.checkFromIndexSize(from, count, ids.length);
+    for (int i = from; i < from + count; i++) {
+      if (ids[i] < 0) {
+        throw new IllegalArgumentException(
+            "token id %d at index %d is negative".formatted(ids[i], i));
+      }
+    }
+    commitIfDue();
+    // Most that a record of ids takes: 5 bytes an id, and 11 for its type, position and count.
+    int records = Math.ceilDiv(count, JournalRecord.Ids.MOST);
+    journal.reserve(5L * count + records * (11L + JournalScan.FRAME));
+    for (int done = 0; done < count; ) {
+      int batch = Math.min(JournalRecord.Ids.MOST, count - done);
+      append(new JournalRecord.Ids(tokens().count(), ids, from + done, batch));
+      done += batch;
+    }
+    forceSoon();
+  }
+
+  /** Adds one token id to the sequence. */
+  public void accept(int id) {
+    accept(new int[] {id}, 0, 1);
+  }
+
+  /**
+   * Commits if {@link StoreOptions#commitEvery} says so: if the sequence passed a multiple of that
+   * many rows of its last block since the last commit. Multiples of rows, not of tokens since the
+   * last commit, because then commits end at page borders and no page is written twice.
+   *
+   * @return whether it committed
+   */
+  public synchronized boolean commitIfDue() {
+    int every = options.commitEvery();
+    long length = cache.length();
+    if (every == 0 || length <= state.committed()) {
+      return false;
+    }
+    long runStart = cache.live().runStart(cache.live().runs() - 1);
+    boolean newRun = state.committed() <= runStart;
+    long before = newRun ? 0 : (state.committed() - runStart) / every;
+    boolean due = (length - runStart) / every > before;
+    boolean longAgo = length - state.committed() >= every;
+    if (due || (newRun && longAgo)) {
+      commit();
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * Makes everything durable: the token ids accepted and the K/V advanced over so far. When it
+   * returns, both survive the loss of power.
+   *
+   * @throws IllegalStateException if the cache holds K/V of more tokens than were accepted
+   * @throws DiskFullException if the journal has no room; nothing was committed, nothing was lost
+   * @throws StoreFailedException if a write failed; the handle is of no more use
+   */
+  public synchronized void commit() {
+    checkUsable();
+    long length = cache.length();
+    if (length > tokens().count()) {
+      throw new IllegalStateException(
+          "the cache holds K/V of %d tokens, but only %d token ids were accepted"
+              .formatted(length, tokens().count()));
+    }
+    List<KvRun> promised = cache.promise(length);
+    List<RunState> next = new ArrayList<>(promised.size());
+    List<KvBlock> dirty = new ArrayList<>();
+    for (int i = 0; i < promised.size(); i++) {
+      KvRun run = promised.get(i);
+      RunState before = i < state.runs().size() ? state.runs().get(i) : null;
+      if (before != null && before.block() != run.block().id()) {
+        before = null;
+      }
+      next.add(checksummed(run, before));
+      if (before == null || before.tokens() < run.tokens()) {
+        dirty.add(run.block());
+      }
+    }
+    boolean openTail = openTail(promised);
+    if (next.equals(state.runs()) && openTail == state.openTail()) {
+      journal.force();
+      return;
+    }
+    JournalRecord.Rows rows = state.change(next, openTail, System.currentTimeMillis());
+    journal.reserve(JournalScan.FRAME + rows.mostBytes());
+    for (KvBlock block : dirty) {
+      force(block);
+    }
+    noteDropped(next);
+    append(rows);
+    journal.force();
+    for (KvBlock block : dirty) {
+      blocks.journaled(block);
+    }
+    commits++;
+    sweep();
+  }
+
+  /** The last run may grow in place if its block is ours and no row behind it was promised. */
+  private boolean openTail(List<KvRun> runs) {
+    if (runs.isEmpty()) {
+      return false;
+    }
+    KvRun last = runs.getLast();
+    return blocks.writable(last.block()) && last.block().frozenTokens() == last.tokens();
+  }
+
+  private RunState checksummed(KvRun run, RunState before) {
+    if (before != null && before.tokens() == run.tokens()) {
+      return before;
+    }
+    if (before != null && before.tokens() > run.tokens()) {
+      return before.cut(run.tokens());
+    }
+    return Checksums.extend(layout(), run, before);
+  }
+
+  private void force(KvBlock block) {
+    try {
+      blocks.force(block);
+    } catch (IOException | RuntimeException | InternalError e) {
+      throw health.fail("forcing block %016x".formatted(block.id()), e);
+    }
+  }
+
+  /**
+   * Cuts the sequence at a position: token ids and K/V. Takes the same time whatever the length.
+   *
+   * <p>Rows that were not committed are simply dropped. A cut into the last run of committed rows
+   * reuses the rest of its block, if no fork, view or reader was promised those rows: the journal
+   * first says, durably, that they are no longer part of the sequence. Any other cut leaves the
+   * rows, and the next append goes to a fresh block.
+   *
+   * @throws IllegalArgumentException if there are fewer tokens
+   */
+  public synchronized void truncate(long position) {
+    checkUsable();
+    if (position < 0 || position > tokens().count()) {
+      throw new IllegalArgumentException(
+          "cannot truncate to %d tokens: the conversation has %d"
+              .formatted(position, tokens().count()));
+    }
+    boolean wasOpen = state.openTail();
+    List<RunState> before = state.runs();
+    boolean cutsRows = position < state.committed();
+    if (position < tokens().count()) {
+      append(new JournalRecord.Ids((int) position, new int[0], 0, 0));
+    }
+    cache.truncate(Math.min(position, cache.length()));
+    if (cutsRows) {
+      for (int i = state.runs().size(); i < before.size(); i++) {
+        dropped.add(before.get(i).block());
+      }
+      if (wasOpen && state.runs().size() == before.size() && cache.length() == position) {
+        reuseTail();
+      }
+    }
+    forceSoon();
+  }
+
+  /** Lets the next append go behind the last row, if nobody was promised what stands there. */
+  private void reuseTail() {
+    RunState tail = state.runs().getLast();
+    KvRun run = cache.promise(cache.length()).getLast();
+    if (run.block().id() != tail.block() || run.block().references() != 1) {
+      return;
+    }
+    try (LockFile.Hold _ = store.lock()) {
+      if (LockFile.hasReaders(files.lock())
+          || store.blockFolder().sharedRows(tail.block(), layout().blockTokens()) > tail.tokens()) {
+        return;
+      }
+      List<RunState> next = new ArrayList<>(state.runs());
+      next.set(next.size() - 1, Checksums.endingAt(layout(), run, tail));
+      append(state.change(next, true, System.currentTimeMillis()));
+      journal.force();
+      if (LockFile.hasReaders(files.lock())) {
+        // It came while the journal was forced and may have seen the longer sequence.
+        append(state.change(next, false, System.currentTimeMillis()));
+        journal.force();
+      } else {
+        cache.reclaim();
+      }
+    } catch (IOException e) {
+      throw health.fail("looking for others that use " + files.folder(), e);
+    }
+  }
+
+  private void append(JournalRecord record) {
+    journal.append(record);
+    state.apply(record);
+  }
+
+  private void noteDropped(List<RunState> next) {
+    Set<Long> kept = new HashSet<>();
+    next.forEach(run -> kept.add(run.block()));
+    for (RunState run : state.runs()) {
+      if (!kept.contains(run.block())) {
+        dropped.add(run.block());
+      }
+    }
+  }
+
+  /** Removes the block files that nobody needs any more, now that the journal says so durably. */
+  private void sweep() {
+    if (!dropped.isEmpty()) {
+      store.collect(Set.copyOf(dropped));
+      dropped.clear();
+    }
+  }
+
+  private void forceSoon() {
+    if (options.tokenDelay().isZero()) {
+      journal.force();
+    } else if (forceScheduled.compareAndSet(false, true)) {
+      ForceTimer.runIn(options.tokenDelay().toNanos(), this::forceLate);
+    }
+  }
+
+  private void forceLate() {
+    forceScheduled.set(false);
+    try {
+      if (!closed && !health.failed()) {
+        journal.force();
+      }
+    } catch (StoreFailedException e) {
+      // The handle is poisoned now: its next call throws this.
+      System.getLogger("io.gatun.store").log(System.Logger.Level.ERROR, e.getMessage());
+    }
+  }
+
+  private void checkUsable() {
+    if (closed) {
+      throw new IllegalStateException("conversation '%s' is closed".formatted(id()));
+    }
+    health.check();
+  }
+
+  /**
+   * Commits, unless {@link StoreOptions#commitOnClose} is off, notes that the conversation was
+   * closed, and lets go of its files, also if that fails. Views of the cache stay valid until they
+   * are closed.
+   */
+  @Override
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    try (LockFile.Hold _ = writerLock) {
+      try {
+        if (!health.failed()) {
+          if (options.commitOnClose()) {
+            commit();
+          }
+          append(new JournalRecord.Mark(JournalRecord.Mark.CLOSED, System.currentTimeMillis()));
+          journal.force();
+          sweep();
+          store.touch(files);
+        }
+      } finally {
+        closed = true;
+        cache.close();
+        journal.close();
+        store.closed(this);
+      }
+    }
+  }
+}

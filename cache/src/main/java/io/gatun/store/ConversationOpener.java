@@ -1,0 +1,240 @@
+package io.gatun.store;
+
+import io.gatun.cache.GatunException;
+import io.gatun.cache.KvBlock;
+import io.gatun.cache.KvCache;
+import io.gatun.cache.KvLayout;
+import io.gatun.cache.KvRun;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Opens a conversation for writing, recovering it if need be: the longest prefix of its journal that
+ * checks, and the K/V of as many tokens as have sound blocks. Reads with plain reads only; can be
+ * interrupted and repeated at any point. One use, with the writer's lock held.
+ */
+final class ConversationOpener {
+  private final ConversationStore store;
+  private final ConversationFiles files;
+  private final StoreOptions options;
+  private final List<String> findings = new ArrayList<>();
+
+  ConversationOpener(ConversationStore store, ConversationFiles files, StoreOptions options) {
+    this.store = store;
+    this.files = files;
+    this.options = options;
+  }
+
+  /** Opens it, or lets go of the lock. */
+  Conversation open(LockFile.Hold writer, Fingerprint model, KvLayout layout) throws IOException {
+    Health health = new Health("conversation '%s'".formatted(files.id()));
+    Journal journal = null;
+    KvCache cache = null;
+    try {
+      JournalFile found = JournalFile.read(files.journal());
+      requireSame(found.header(), model, layout);
+      recoverJournal(found);
+      JournalState state = found.state();
+      boolean cleanExit = state.closed();
+      boolean validate =
+          switch (options.validation()) {
+            case NEVER -> false;
+            case AFTER_UNCLEAN_EXIT -> !cleanExit;
+            case ALWAYS -> true;
+          };
+      Folders.create(store.blockFolder().folder(found.header().owner()));
+      removeLeftovers(found.header().owner(), state);
+      StoreBlocks blocks = blocks(found.header(), health);
+      cache = cache(found.header(), state, blocks, validate);
+      journal = Journal.open(files.journal(), health, found.end(), found.crc());
+      JournalRecord.Mark mark =
+          new JournalRecord.Mark(JournalRecord.Mark.OPENED, System.currentTimeMillis());
+      journal.append(mark);
+      state.apply(mark);
+      if (cache.length() < state.committed()) {
+        giveUpDamagedRows(state, cache.length(), journal);
+      }
+      store.touch(files);
+      OpenReport report =
+          new OpenReport(cleanExit, validate, cache.length(), state.tokens().count(), 0, findings);
+      Conversation conversation =
+          new Conversation(
+              store,
+              files,
+              options,
+              health,
+              found.header(),
+              state,
+              journal,
+              blocks,
+              cache,
+              writer,
+              report);
+      store.opened(conversation);
+      return conversation;
+    } catch (IOException | RuntimeException | Error e) {
+      if (cache != null) {
+        cache.close();
+      }
+      if (journal != null) {
+        journal.close();
+      }
+      writer.close();
+      throw e;
+    }
+  }
+
+  private void requireSame(JournalHeader header, Fingerprint model, KvLayout layout) {
+    KvLayout stored = header.layout();
+    boolean sameForm =
+        stored.shape().equals(layout.shape())
+            && stored.keyType() == layout.keyType()
+            && stored.valueType() == layout.valueType();
+    Fingerprint wanted = model.with(layout);
+    if (sameForm && header.fingerprint().equals(wanted)) {
+      return;
+    }
+    String difference =
+        sameForm
+            ? "by another model"
+            : "as %s; this run has %s".formatted(form(stored), form(layout));
+    throw new GatunException(
+        "conversation '%s' was stored %s (fingerprint stored %s, now %s); use the same model and type, or another conversation"
+            .formatted(files.id(), difference, header.fingerprint(), wanted));
+  }
+
+  private static String form(KvLayout layout) {
+    return "%s, keys %s, values %s"
+        .formatted(layout.shape(), layout.keyType().label(), layout.valueType().label());
+  }
+
+  private void recoverJournal(JournalFile found) throws IOException {
+    if (found.stopped() != null || found.dropped() > 0) {
+      findings.add(
+          "%s: dropped %,d bytes from offset %,d on (%s); a copy is in journal.dropped"
+              .formatted(
+                  files.journal(),
+                  found.dropped(),
+                  found.end(),
+                  found.stopped() == null ? "no record" : found.stopped()));
+    }
+    found.clearTail();
+  }
+
+  /** Removes blocks of ours that a crash left behind and that no journal names. */
+  private void removeLeftovers(int owner, JournalState state) throws IOException {
+    Set<Long> unnamed = new HashSet<>(store.blockFolder().blocks(owner));
+    state.runs().forEach(run -> unnamed.remove(run.block()));
+    if (!unnamed.isEmpty()) {
+      store.collect(unnamed);
+    }
+  }
+
+  private StoreBlocks blocks(JournalHeader header, Health health) throws IOException {
+    int next = 0;
+    for (long block : store.blockFolder().blocks(header.owner())) {
+      next = Math.max(next, (int) block + 1);
+    }
+    return new StoreBlocks(
+        store.blockFolder(),
+        header.owner(),
+        next,
+        header.layout(),
+        header.fingerprint(),
+        health,
+        store::beforeAllocating);
+  }
+
+  /** The cache over the committed runs, up to the first that is not sound. */
+  private KvCache cache(
+      JournalHeader header, JournalState state, StoreBlocks blocks, boolean validate)
+      throws IOException {
+    List<KvRun> runs = new ArrayList<>();
+    boolean ownsTail = false;
+    try {
+      for (RunState run : state.runs()) {
+        boolean last = runs.size() == state.runs().size() - 1;
+        boolean mayWrite = last && state.openTail() && mayWriteBehind(header, run);
+        int sound = validate ? soundRows(header, run) : run.tokens();
+        if (sound == 0) {
+          break;
+        }
+        KvBlock block;
+        try {
+          block = blocks.open(run.block(), mayWrite);
+        } catch (NewerFormatException e) {
+          throw e;
+        } catch (GatunException e) {
+          findings.add(e.getMessage());
+          break;
+        }
+        runs.add(new KvRun(block, sound));
+        if (sound < run.tokens()) {
+          break;
+        }
+        ownsTail = mayWrite;
+      }
+    } catch (IOException | RuntimeException e) {
+      runs.forEach(run -> run.block().release());
+      throw e;
+    }
+    return KvCache.of(blocks, runs, ownsTail && runs.size() == state.runs().size());
+  }
+
+  /** Writes down that rows were lost, so that nobody takes the damaged ones for sound again. */
+  private static void giveUpDamagedRows(JournalState state, long sound, Journal journal) {
+    List<RunState> left = new ArrayList<>();
+    long start = 0;
+    for (RunState run : state.runs()) {
+      if (start >= sound) {
+        break;
+      }
+      left.add(run.cut((int) Math.min(run.tokens(), sound - start)));
+      start += run.tokens();
+    }
+    JournalRecord.Rows rows = state.change(left, false, System.currentTimeMillis());
+    journal.append(rows);
+    state.apply(rows);
+    journal.force();
+  }
+
+  private boolean mayWriteBehind(JournalHeader header, RunState run) throws IOException {
+    if (BlockFolder.owner(run.block()) != header.owner()) {
+      return false;
+    }
+    // A reader may have come when the sequence was longer, and have been promised those rows.
+    if (LockFile.hasReaders(files.lock())) {
+      return false;
+    }
+    try {
+      int shared = store.blockFolder().sharedRows(run.block(), header.layout().blockTokens());
+      return shared <= run.tokens();
+    } catch (GatunException e) {
+      // Opening the block says what is wrong with it.
+      return false;
+    }
+  }
+
+  private int soundRows(JournalHeader header, RunState run) throws IOException {
+    Path file = store.blockFolder().file(run.block());
+    BlockHeader expected = new BlockHeader(run.block(), header.layout(), header.fingerprint());
+    try {
+      int sound = BlockCheck.soundRows(file, expected, run);
+      if (sound < run.tokens()) {
+        findings.add(
+            "%s: rows from %d on are damaged (checksum); their tokens need a prefill"
+                .formatted(file, sound));
+      }
+      return sound;
+    } catch (NewerFormatException e) {
+      throw e;
+    } catch (GatunException e) {
+      findings.add(e.getMessage());
+      return 0;
+    }
+  }
+}

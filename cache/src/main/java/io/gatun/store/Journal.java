@@ -1,0 +1,244 @@
+package io.gatun.store;
+
+import io.gatun.cache.BlockMemory;
+import io.gatun.cache.DiskFullException;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import net.openhft.chronicle.bytes.Bytes;
+
+/**
+ * The writer's end of a journal: appends records to the mapped, preallocated file and forces them.
+ * A record that was appended survives the death of the process; one that was forced, that of the
+ * machine.
+ *
+ * <p>Design note: Chronicle Bytes encodes the records; the copy to the file, and the force, go
+ * through a {@link MemorySegment}, which checks bounds and lifetime. The file is read only by plain
+ * reads ({@link JournalScan}), never through this map.
+ *
+ * <p>Thread rules: any thread; appending never waits for a force.
+ */
+final class Journal implements AutoCloseable {
+  /** A journal begins with this size, and doubles up to steps of {@link #LARGEST_STEP}. */
+  static final long SMALLEST = 64 << 10;
+
+  private static final long LARGEST_STEP = 4 << 20;
+
+  private static final ValueLayout.OfInt INT =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final VarHandle PUBLISHED =
+      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
+
+  private final Path file;
+  private final Health health;
+  private final Bytes<byte[]> payload = Bytes.allocateElasticOnHeap(1 << 10);
+
+  /** Held while a force runs, so that the map stays until it is done. Taken before {@code this}. */
+  private final Object forcing = new Object();
+
+  private Arena arena;
+  private MemorySegment map;
+  private long end;
+  private int crc;
+  private long forced;
+  private long bytesWritten;
+
+  private Journal(Path file, Health health, long end, int crc) {
+    this.file = file;
+    this.health = health;
+    this.end = end;
+    this.crc = crc;
+    this.forced = end;
+    // The commits of one thread and the group force of another both come here, one at a time.
+    payload.singleThreadedCheckDisabled(true);
+  }
+
+  /**
+   * Creates a journal of one page and no records, forced.
+   *
+   * @throws DiskFullException if the disk has no room; nothing is left
+   */
+  static void create(Path file, JournalHeader header) throws IOException {
+    BlockMemory.createPreallocated(file, SMALLEST);
+    try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "rw")) {
+      journal.write(header.encode());
+      journal.getFD().sync();
+    } catch (IOException e) {
+      Files.deleteIfExists(file);
+      throw e;
+    }
+  }
+
+  /**
+   * Opens a journal behind the records that checked.
+   *
+   * @param end where they end
+   * @param crc checksum of the last one
+   */
+  static Journal open(Path file, Health health, long end, int crc) throws IOException {
+    Journal journal = new Journal(file, health, end, crc);
+    journal.map(Files.size(file));
+    // A crash may have come between a force and its publishing.
+    journal.publish();
+    return journal;
+  }
+
+  private void map(long bytes) throws IOException {
+    Arena newArena = Arena.ofShared();
+    try {
+      map = Uninterrupted.call(() -> BlockMemory.map(file, bytes, true, newArena));
+    } catch (IOException | RuntimeException e) {
+      newArena.close();
+      throw e;
+    }
+    if (arena != null) {
+      arena.close();
+    }
+    arena = newArena;
+  }
+
+  /** Where the records end. */
+  synchronized long end() {
+    return end;
+  }
+
+  /** Bytes appended since it was opened. */
+  synchronized long bytesWritten() {
+    return bytesWritten;
+  }
+
+  /**
+   * Makes room for records, so that appending them cannot fail for want of space.
+   *
+   * @throws DiskFullException if there is none; nothing has changed
+   */
+  void reserve(long bytes) {
+    synchronized (forcing) {
+      synchronized (this) {
+        if (end + bytes > map.byteSize()) {
+          grow(bytes);
+        }
+      }
+    }
+  }
+
+  /**
+   * Appends a record; it is not forced.
+   *
+   * @throws DiskFullException if the journal had to grow and could not; nothing was appended
+   */
+  void append(JournalRecord record) {
+    // A force under way holds the map, so growing has to wait for it; appending does not.
+    if (!appended(record)) {
+      synchronized (forcing) {
+        synchronized (this) {
+          grow(JournalScan.FRAME + payload.readRemaining());
+        }
+      }
+      if (!appended(record)) {
+        throw new IllegalStateException("%s did not grow".formatted(file));
+      }
+    }
+  }
+
+  private synchronized boolean appended(JournalRecord record) {
+    health.check();
+    payload.clear();
+    payload.writeUnsignedByte(record.code());
+    record.writeMarshallable(payload);
+    byte[] bytes = payload.toByteArray();
+    if (bytes.length > JournalScan.LARGEST) {
+      throw new IllegalStateException(
+          "a record of %,d bytes; %,d is the largest".formatted(bytes.length, JournalScan.LARGEST));
+    }
+    if (end + JournalScan.FRAME + bytes.length > map.byteSize()) {
+      return false;
+    }
+    int newCrc = JournalScan.crc(crc, bytes, 0, bytes.length);
+    try {
+      MemorySegment.copy(
+          bytes, 0, map, ValueLayout.JAVA_BYTE, end + JournalScan.FRAME, bytes.length);
+      map.set(INT, end + 4, newCrc);
+      map.set(INT, end, bytes.length);
+    } catch (InternalError e) {
+      throw health.fail("writing to " + file, e);
+    }
+    crc = newCrc;
+    end += JournalScan.FRAME + bytes.length;
+    bytesWritten += JournalScan.FRAME + bytes.length;
+    return true;
+  }
+
+  private void grow(long needed) {
+    health.check();
+    long size = map.byteSize();
+    long bigger = size;
+    while (bigger < end + needed) {
+      bigger += Math.min(bigger, LARGEST_STEP);
+    }
+    long target = bigger;
+    try {
+      Uninterrupted.call(() -> {
+        BlockMemory.extendPreallocated(file, target);
+        return null;
+      });
+      map(target);
+    } catch (IOException e) {
+      throw health.fail("growing " + file, e);
+    }
+  }
+
+  /** Forces every record appended before the call, then lets readers see them. */
+  void force() {
+    synchronized (forcing) {
+      MemorySegment dirty;
+      long upTo;
+      synchronized (this) {
+        health.check();
+        if (map == null || forced == end) {
+          return;
+        }
+        upTo = end;
+        dirty = map.asSlice(forced, upTo - forced);
+      }
+      try {
+        dirty.force();
+      } catch (RuntimeException | InternalError e) {
+        throw health.fail("forcing " + file, e);
+      }
+      synchronized (this) {
+        forced = upTo;
+        publish();
+      }
+    }
+  }
+
+  /** Called with both locks held. */
+  private void publish() {
+    try {
+      PUBLISHED.setRelease(map, (long) JournalHeader.PUBLISHED, forced);
+    } catch (InternalError e) {
+      throw health.fail("writing to " + file, e);
+    }
+  }
+
+  /** Lets go of the file; what was not forced is left to the operating system. */
+  @Override
+  public void close() {
+    synchronized (forcing) {
+      synchronized (this) {
+        if (map != null) {
+          map = null;
+          arena.close();
+          payload.releaseLast();
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,131 @@
+package io.gatun.store;
+
+import io.gatun.cache.BlockMemory;
+import io.gatun.cache.GatunException;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+
+/**
+ * A journal as it was found on disk: header, state, and where its records end.
+ *
+ * @param forcedRuns the runs as of the published end, which is known to be on disk
+ * @param end where the records that checked end
+ * @param crc checksum of the last of them
+ * @param dropped bytes behind {@code end} that are not zero, counted to the last of them
+ * @param stopped why the record at {@code end} was not taken, or null
+ */
+record JournalFile(
+    Path file,
+    JournalHeader header,
+    JournalState state,
+    List<RunState> forcedRuns,
+    long end,
+    int crc,
+    long dropped,
+    String stopped) {
+
+  /**
+   * Reads a whole journal, up to the first record that does not check.
+   *
+   * @throws GatunException if the header cannot be used
+   */
+  static JournalFile read(Path file) throws IOException {
+    Folders.requireFile(file);
+    try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "r")) {
+      byte[] page = page(journal, file);
+      JournalHeader header = JournalHeader.decode(page, file);
+      JournalState state = new JournalState(header.layout().blockTokens());
+      JournalScan forced =
+          new JournalScan(
+              journal, JournalHeader.BYTES, JournalHeader.crc(page), JournalHeader.published(page));
+      forced.applyTo(state);
+      List<RunState> forcedRuns = state.runs();
+      JournalScan scan = new JournalScan(journal, forced.end(), forced.crc(), Long.MAX_VALUE);
+      scan.applyTo(state);
+      long dropped = lastNonZero(journal, scan.end()) - scan.end();
+      return new JournalFile(
+          file, header, state, forcedRuns, scan.end(), scan.crc(), dropped, scan.stopped());
+    }
+  }
+
+  /** The header page. */
+  static byte[] page(RandomAccessFile journal, Path file) throws IOException {
+    byte[] page = new byte[JournalHeader.BYTES];
+    try {
+      journal.seek(0);
+      journal.readFully(page);
+    } catch (EOFException e) {
+      throw new GatunException(
+          "%s has %,d bytes: its header is cut off".formatted(file, journal.length()), e);
+    }
+    return page;
+  }
+
+  private static long lastNonZero(RandomAccessFile journal, long from) throws IOException {
+    byte[] chunk = new byte[1 << 16];
+    journal.seek(from);
+    long position = from;
+    long last = from;
+    for (int read; (read = journal.read(chunk)) > 0; position += read) {
+      for (int i = read - 1; i >= 0; i--) {
+        if (chunk[i] != 0) {
+          last = position + i + 1;
+          break;
+        }
+      }
+    }
+    return last;
+  }
+
+  /**
+   * Clears what stands behind the records that checked, so that no later reader can stumble over
+   * it; a copy goes to the file {@code journal.dropped}. Can be repeated at any point.
+   */
+  void clearTail() throws IOException {
+    long length = Files.size(file);
+    if (dropped == 0 && length >= Journal.SMALLEST) {
+      return;
+    }
+    try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "rw")) {
+      if (dropped > 0) {
+        keepDropped(journal);
+        byte[] zeros = new byte[1 << 16];
+        for (long at = end; at < end + dropped; at += zeros.length) {
+          journal.seek(at);
+          journal.write(zeros, 0, (int) Math.min(zeros.length, end + dropped - at));
+        }
+        journal.getFD().sync();
+      }
+    }
+    if (length < Journal.SMALLEST) {
+      Uninterrupted.call(() -> {
+        BlockMemory.extendPreallocated(file, Journal.SMALLEST);
+        return null;
+      });
+    }
+  }
+
+  private void keepDropped(RandomAccessFile journal) throws IOException {
+    Path copy = file.resolveSibling("journal.dropped");
+    Path unfinished = file.resolveSibling("journal.dropped.new");
+    Files.deleteIfExists(unfinished);
+    Folders.createFile(unfinished);
+    try (RandomAccessFile out = new RandomAccessFile(unfinished.toFile(), "rw")) {
+      byte[] chunk = new byte[1 << 16];
+      for (long at = end; at < end + dropped; at += chunk.length) {
+        int bytes = (int) Math.min(chunk.length, end + dropped - at);
+        journal.seek(at);
+        journal.readFully(chunk, 0, bytes);
+        out.write(chunk, 0, bytes);
+      }
+      out.getFD().sync();
+    }
+    Files.move(
+        unfinished, copy, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+  }
+}

@@ -1,0 +1,141 @@
+package io.gatun.store;
+
+import io.gatun.cache.GatunException;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What the records of a journal add up to: token ids, the runs of committed K/V, and whether the
+ * last writer closed it. Applied in order; a record that makes no sense where it stands is refused
+ * and changes nothing. One thread.
+ */
+final class JournalState {
+  private final int blockTokens;
+  private final Tokens tokens;
+  private List<RunState> runs = List.of();
+  private long committed;
+  private boolean openTail;
+  private boolean closed = true;
+  private long time;
+
+  JournalState(int blockTokens) {
+    this.blockTokens = blockTokens;
+    this.tokens = new Tokens();
+  }
+
+  /** The token ids known. */
+  Tokens tokens() {
+    return tokens;
+  }
+
+  /** The runs that hold the committed rows. Immutable. */
+  List<RunState> runs() {
+    return runs;
+  }
+
+  /** Tokens whose K/V is committed. */
+  long committed() {
+    return committed;
+  }
+
+  /** Whether the conversation may write behind the last run's rows. */
+  boolean openTail() {
+    return openTail;
+  }
+
+  /** Whether the last writer closed the conversation. */
+  boolean closed() {
+    return closed;
+  }
+
+  /** Milliseconds since 1970 of the last commit, opening or closing. */
+  long time() {
+    return time;
+  }
+
+  /**
+   * Takes the next record.
+   *
+   * @throws GatunException if it makes no sense here; nothing has changed
+   */
+  void apply(JournalRecord record) {
+    switch (record) {
+      case JournalRecord.Ids ids -> apply(ids);
+      case JournalRecord.Rows rows -> apply(rows);
+      case JournalRecord.Mark mark -> {
+        closed = mark.code == JournalRecord.Mark.CLOSED;
+        time = mark.time;
+      }
+    }
+  }
+
+  private void apply(JournalRecord.Ids ids) {
+    if (ids.from > tokens.count()) {
+      throw new GatunException(
+          "token ids from position %d, but only %d are known".formatted(ids.from, tokens.count()));
+    }
+    tokens.replace(ids.from, ids.ids, ids.at, ids.count);
+    if (ids.from < committed) {
+      cut(ids.from);
+    }
+  }
+
+  /** Drops the rows from a position on. */
+  private void cut(long position) {
+    List<RunState> left = new ArrayList<>();
+    long start = 0;
+    for (RunState run : runs) {
+      if (start >= position) {
+        break;
+      }
+      int kept = (int) Math.min(run.tokens(), position - start);
+      left.add(kept == run.tokens() ? run : run.cut(kept));
+      start += run.tokens();
+    }
+    runs = List.copyOf(left);
+    committed = position;
+    // Whoever may write there says so in a record of its own, after it has made sure of it.
+    openTail = false;
+  }
+
+  private void apply(JournalRecord.Rows rows) {
+    if (rows.keptRuns > runs.size()) {
+      throw new GatunException("%d runs are kept of %d".formatted(rows.keptRuns, runs.size()));
+    }
+    List<RunState> next = new ArrayList<>(runs.subList(0, rows.keptRuns));
+    for (JournalRecord.RunChange change : rows.runs) {
+      RunState before = next.size() < runs.size() ? runs.get(next.size()) : null;
+      next.add(RunState.of(change, before, blockTokens));
+    }
+    long total = 0;
+    for (RunState run : next) {
+      total += run.tokens();
+    }
+    if (total > tokens.count()) {
+      throw new GatunException(
+          "K/V of %d tokens, but only %d token ids are known".formatted(total, tokens.count()));
+    }
+    runs = List.copyOf(next);
+    committed = total;
+    openTail = rows.openTail;
+    time = rows.time;
+  }
+
+  /** The record that leads from this state to these runs. */
+  JournalRecord.Rows change(List<RunState> to, boolean tailOpen, long now) {
+    JournalRecord.Rows rows = new JournalRecord.Rows();
+    rows.time = now;
+    rows.openTail = tailOpen;
+    while (rows.keptRuns < Math.min(runs.size(), to.size())
+        && runs.get(rows.keptRuns).equals(to.get(rows.keptRuns))) {
+      rows.keptRuns++;
+    }
+    for (int i = rows.keptRuns; i < to.size(); i++) {
+      RunState run = to.get(i);
+      RunState before = i < runs.size() ? runs.get(i) : null;
+      boolean same = before != null && before.block() == run.block();
+      rows.runs.add(run.change(same ? run.sharedPieces(before) : 0));
+    }
+    return rows;
+  }
+}
