@@ -1,0 +1,49 @@
+package io.gatun.tools.matrix;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Works on rows of a weight matrix of one element type. Any thread; keeps no state. The arguments
+ * are not checked, the segments are.
+ */
+interface RowKernel {
+  /**
+   * Multiplies rows {@code [from, to)} with one vector of activations.
+   *
+   * @param weights {@code [rows][cols]}
+   * @param x f32 {@code [cols]}, from byte {@code xAt} on
+   * @param y f32, gets {@code [to - from]}, from byte {@code yAt} on
+   */
+  void multiply(
+      MemorySegment weights,
+      int cols,
+      long from,
+      long to,
+      MemorySegment x,
+      long xAt,
+      MemorySegment y,
+      long yAt);
+
+  /**
+   * Decodes columns {@code [fromCol, fromCol + count)} of one row.
+   *
+   * @param fromCol a multiple of 64
+   * @param out f32, gets {@code [count]}, from byte {@code outAt} on
+   */
+  void widen(
+      MemorySegment weights,
+      int cols,
+      long row,
+      int fromCol,
+      int count,
+      MemorySegment out,
+      long outAt);
+
+  /** Rows that a kernel reads ahead of its dot products take about this many bytes. */
+  int READ_AHEAD_BYTES = 1 << 16;
+
+  /** Rows of {@code rowBytes} to read ahead at a time, a multiple of 4. */
+  static int readAheadRows(long rowBytes) {
+    return (int) Math.max(4, READ_AHEAD_BYTES / rowBytes & ~3L);
+  }
+}
