@@ -14,7 +14,6 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
-
 /** Rows of bfloat16 weights: a value is the upper half of a binary32. */
 final class Bf16Rows implements RowKernel {
   @Override

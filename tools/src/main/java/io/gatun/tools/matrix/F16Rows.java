@@ -14,7 +14,6 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
-
 /** Rows of binary16 weights, all finite. Sign, exponent and mantissa are shifted to where a binary32
  * has them, which makes the value 2^-112 times too small, subnormals included; a multiplication
  * mends that exactly. */

@@ -28,8 +28,7 @@ final class Lanes {
 
   /** As many 16-bit values as there are floats in a vector. */
   static final VectorSpecies<Short> HALVES =
-      VectorSpecies.of(
-          short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
+      VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
 
   static final int COUNT = FLOATS.length();
 

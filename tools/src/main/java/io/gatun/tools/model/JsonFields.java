@@ -79,8 +79,10 @@ final class JsonFields {
     if (node == null) {
       return otherwise;
     }
-    if (!node.isIntegralNumber() || !node.canConvertToInt()
-        || node.intValue() < min || node.intValue() > max) {
+    if (!node.isIntegralNumber()
+        || !node.canConvertToInt()
+        || node.intValue() < min
+        || node.intValue() > max) {
       throw wrong(name, node, "a whole number from %d to %d".formatted(min, max));
     }
     return node.intValue();
@@ -151,8 +153,10 @@ final class JsonFields {
       return numbers;
     }
     for (JsonNode element : node.isArray() ? node : List.of(node)) {
-      if (!element.isIntegralNumber() || !element.canConvertToInt()
-          || element.intValue() < 0 || element.intValue() > max) {
+      if (!element.isIntegralNumber()
+          || !element.canConvertToInt()
+          || element.intValue() < 0
+          || element.intValue() > max) {
         throw wrong(name, node, "one token id from 0 to %d, or a list of them".formatted(max));
       }
       numbers.add(element.intValue());

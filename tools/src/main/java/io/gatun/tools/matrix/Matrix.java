@@ -1,0 +1,51 @@
+package io.gatun.tools.matrix;
+
+import io.gatun.tools.safetensors.Tensor;
+import io.gatun.tools.safetensors.TensorType;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A weight matrix where it lies.
+ *
+ * @param name of the tensor
+ * @param rows outputs
+ * @param cols inputs
+ * @param data {@code [rows][cols]} of {@code type}, little-endian, any alignment
+ */
+public record Matrix(String name, TensorType type, long rows, int cols, MemorySegment data) {
+  /** Checks the size of the data. */
+  public Matrix {
+    long bytes = Math.multiplyExact(Math.multiplyExact(rows, (long) cols), type.bytes());
+    if (rows < 1 || cols < 1 || data.byteSize() != bytes || !type.isWeight()) {
+      throw new IllegalArgumentException(
+          "%s: %d x %d weights of type %s in %d bytes"
+              .formatted(name, rows, cols, type, data.byteSize()));
+    }
+  }
+
+  /** A tensor of two dimensions as a matrix. */
+  public static Matrix of(Tensor tensor) {
+    if (tensor.spec().shape().size() != 2) {
+      throw new IllegalArgumentException(
+          "%s has shape %s, not two dimensions".formatted(tensor.name(), tensor.spec().shape()));
+    }
+    long rows = tensor.spec().shape().get(0);
+    int cols = Math.toIntExact(tensor.spec().shape().get(1));
+    return new Matrix(tensor.name(), tensor.type(), rows, cols, tensor.data());
+  }
+
+  /** Bytes of the weights. */
+  public long bytes() {
+    return data.byteSize();
+  }
+
+  /**
+   * Decodes one row.
+   *
+   * @param out f32, gets {@code [cols]}, from byte {@code outAt} on
+   */
+  public void row(long row, MemorySegment out, long outAt) {
+    java.util.Objects.checkIndex(row, rows);
+    MatrixKernels.rows(type).widen(data, cols, row, 0, cols, out, outAt);
+  }
+}

@@ -1,0 +1,186 @@
+package io.gatun.tools.matrix;
+
+import io.gatun.attention.Team;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Weight matrices times activations, on all threads of a team.
+ *
+ * <p>One token: rows are streamed from the mapping once, which is all that memory allows. Several
+ * tokens: a panel of rows is decoded once, a block of columns at a time, and multiplied with all
+ * tokens from registers, so that a weight is read from memory once per batch. Both sum in the same
+ * order (see {@link Lanes}), so a token's bits do not depend on the batch that it came in, on the
+ * number of threads or on how rows are cut into tasks.
+ *
+ * <p>Thread rules: one call at a time. Allocates nothing per call.
+ */
+public final class MatrixProduct implements AutoCloseable {
+  static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+  /** Rows of a panel: 32 x 1,024 decoded weights fit the second-level cache. */
+  private static final int PANEL_ROWS = 32;
+
+  /** Bytes of weights in a task for one token: enough to stream, small enough to share evenly. */
+  private static final long MIN_TASK_BYTES = 1 << 18;
+
+  private static final long MAX_TASK_BYTES = 1 << 22;
+
+  /** Rows of a task for one token, at most; bounds the store of its results. */
+  private static final int MAX_TASK_ROWS = 1 << 14;
+
+  private final Team team;
+  private final PanelKernel panelKernel;
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment[] panels; // per worker: [PANEL_ROWS][1,040], or results of a task
+  private final MemorySegment[] stores; // per worker: see PanelKernel
+  private final Team.Task vectorTask = this::vectorTask;
+  private final Team.Task batchTask = this::batchTask;
+
+  // The call under way.
+  private ProjectionGroup group;
+  private Activations x;
+  private int tokens;
+  private int rowsPerTask;
+
+  /**
+   * A product for batches of up to {@code maxTokens} tokens.
+   *
+   * @param team threads that share the work; stays the caller's to close
+   */
+  public MatrixProduct(Team team, int maxTokens) {
+    this(team, maxTokens, MatrixKernels.panel());
+  }
+
+  MatrixProduct(Team team, int maxTokens, PanelKernel panelKernel) {
+    this.team = team;
+    this.panelKernel = panelKernel;
+    this.panels = new MemorySegment[team.threads()];
+    this.stores = new MemorySegment[team.threads()];
+    long panelBytes = Math.max(PANEL_ROWS * Activations.ROW_BYTES, 4L * MAX_TASK_ROWS);
+    for (int i = 0; i < panels.length; i++) {
+      panels[i] = arena.allocate(panelBytes, 64);
+      if (maxTokens > 1) {
+        stores[i] =
+            arena.allocate(panelKernel.storeBytes(PANEL_ROWS / PanelKernel.GROUP, maxTokens), 64);
+      }
+    }
+  }
+
+  /** Whether products run on the Vector API. */
+  public static boolean vectorised() {
+    return MatrixKernels.VECTORS;
+  }
+
+  /**
+   * Computes all products of a group for the first {@code tokens} rows of {@code x}.
+   *
+   * @throws IllegalArgumentException if the activations are of another width, or too few
+   */
+  public void multiply(ProjectionGroup group, Activations x, int tokens) {
+    if (x.cols() != group.cols || tokens < 1 || tokens > x.tokens()) {
+      throw new IllegalArgumentException(
+          "%d tokens of %d columns, and the activations hold %d of %d"
+              .formatted(tokens, group.cols, x.tokens(), x.cols()));
+    }
+    this.group = group;
+    this.x = x;
+    this.tokens = tokens;
+    if (x.tokens() == 1) {
+      long taskBytes =
+          Math.clamp(group.bytes / (4L * team.threads()), MIN_TASK_BYTES, MAX_TASK_BYTES);
+      long rowBytes = (long) group.cols * group.projections[0].weight().type().bytes();
+      // A multiple of 4 rows, which the kernels take at a time.
+      rowsPerTask = Math.clamp(taskBytes / rowBytes & ~3L, 4, MAX_TASK_ROWS);
+      team.run(group.tasks(rowsPerTask), vectorTask);
+    } else {
+      rowsPerTask = PANEL_ROWS;
+      team.run(group.tasks(rowsPerTask), batchTask);
+    }
+  }
+
+  private void vectorTask(int task, int worker) {
+    int index = task;
+    for (Projection projection : group.projections) {
+      Matrix weight = projection.weight();
+      int tasks = (int) Math.ceilDiv(weight.rows(), (long) rowsPerTask);
+      if (index < tasks) {
+        long from = (long) index * rowsPerTask;
+        vector(projection, from, Math.min(weight.rows(), from + rowsPerTask), worker);
+        return;
+      }
+      index -= tasks;
+    }
+  }
+
+  private void vector(Projection projection, long from, long to, int worker) {
+    Matrix weight = projection.weight();
+    RowKernel kernel = MatrixKernels.rows(weight.type());
+    MemorySegment dots = panels[worker];
+    kernel.multiply(weight.data(), weight.cols(), from, to, x.data(), 0, dots, 0);
+    for (long row = from; row < to; row++) {
+      float dot = dots.get(FLOAT, 4 * (row - from));
+      projection.out().set(FLOAT, projection.at(0, row), projection.finish(dot, 0, row));
+    }
+  }
+
+  private void batchTask(int task, int worker) {
+    int index = task;
+    for (Projection projection : group.projections) {
+      int tasks = (int) Math.ceilDiv(projection.weight().rows(), (long) rowsPerTask);
+      if (index < tasks) {
+        batch(projection, (long) index * rowsPerTask, worker);
+        return;
+      }
+      index -= tasks;
+    }
+  }
+
+  private void batch(Projection projection, long from, int worker) {
+    Matrix weight = projection.weight();
+    RowKernel kernel = MatrixKernels.rows(weight.type());
+    MemorySegment panel = panels[worker];
+    MemorySegment store = stores[worker];
+    int rows = (int) Math.min(PANEL_ROWS, weight.rows() - from);
+    int groups = Math.ceilDiv(rows, PanelKernel.GROUP);
+    store.asSlice(0, panelKernel.storeBytes(groups, tokens)).fill((byte) 0);
+    int cols = 0;
+    int whole = 0;
+    int start = 0;
+    for (start = 0; start < weight.cols(); start += Activations.BLOCK) {
+      cols = Math.min(Activations.BLOCK, weight.cols() - start);
+      whole = cols - cols % panelKernel.lanes();
+      for (int row = 0; row < rows; row++) {
+        long at = row * Activations.ROW_BYTES;
+        kernel.widen(weight.data(), weight.cols(), from + row, start, cols, panel, at);
+      }
+      panelKernel.accumulate(panel, groups, x.data(), x.offset(0, start), tokens, whole, store);
+    }
+    long rest = x.offset(0, start - Activations.BLOCK);
+    for (int token = 0; token < tokens; token++) {
+      for (int row = 0; row < rows; row++) {
+        float dot = panelKernel.sum(store, panelKernel.offset(row, token, groups));
+        for (int c = whole; c < cols; c++) {
+          dot =
+              Math.fma(
+                  panel.get(FLOAT, row * Activations.ROW_BYTES + 4L * c),
+                  x.data().get(FLOAT, rest + token * Activations.ROW_BYTES + 4L * c),
+                  dot);
+        }
+        projection
+            .out()
+            .set(
+                FLOAT, projection.at(token, from + row), projection.finish(dot, token, from + row));
+      }
+    }
+  }
+
+  /** Frees the stores. */
+  @Override
+  public void close() {
+    if (arena.scope().isAlive()) {
+      arena.close();
+    }
+  }
+}

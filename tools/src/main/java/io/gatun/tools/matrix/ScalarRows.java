@@ -1,0 +1,79 @@
+package io.gatun.tools.matrix;
+
+import io.gatun.cache.KvType;
+import io.gatun.tools.safetensors.TensorType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Rows of any weight type in plain Java: one lane, columns one after the other. */
+final class ScalarRows implements RowKernel {
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+  private final TensorType type;
+
+  ScalarRows(TensorType type) {
+    this.type = type;
+  }
+
+  @Override
+  public void multiply(
+      MemorySegment weights,
+      int cols,
+      long from,
+      long to,
+      MemorySegment x,
+      long xAt,
+      MemorySegment y,
+      long yAt) {
+    long row = from;
+    for (; row <= to - 4; row += 4) {
+      long w = row * cols;
+      float s0 = 0;
+      float s1 = 0;
+      float s2 = 0;
+      float s3 = 0;
+      for (int c = 0; c < cols; c++) {
+        float value = x.get(FLOAT, xAt + 4L * c);
+        s0 = Math.fma(value(weights, w + c), value, s0);
+        s1 = Math.fma(value(weights, w + cols + c), value, s1);
+        s2 = Math.fma(value(weights, w + 2L * cols + c), value, s2);
+        s3 = Math.fma(value(weights, w + 3L * cols + c), value, s3);
+      }
+      long out = yAt + 4 * (row - from);
+      y.set(FLOAT, out, s0);
+      y.set(FLOAT, out + 4, s1);
+      y.set(FLOAT, out + 8, s2);
+      y.set(FLOAT, out + 12, s3);
+    }
+    for (; row < to; row++) {
+      float sum = 0;
+      for (int c = 0; c < cols; c++) {
+        sum = Math.fma(value(weights, row * cols + c), x.get(FLOAT, xAt + 4L * c), sum);
+      }
+      y.set(FLOAT, yAt + 4 * (row - from), sum);
+    }
+  }
+
+  @Override
+  public void widen(
+      MemorySegment weights,
+      int cols,
+      long row,
+      int fromCol,
+      int count,
+      MemorySegment out,
+      long outAt) {
+    for (int c = 0; c < count; c++) {
+      out.set(FLOAT, outAt + 4L * c, value(weights, row * cols + fromCol + c));
+    }
+  }
+
+  private float value(MemorySegment weights, long index) {
+    return switch (type) {
+      case F32 -> weights.get(KvType.LE_FLOAT, 4 * index);
+      case F16 -> Float.float16ToFloat(weights.get(KvType.LE_SHORT, 2 * index));
+      case BF16 -> Float.intBitsToFloat(weights.get(KvType.LE_SHORT, 2 * index) << 16);
+      default -> throw new IllegalStateException("no weights of type " + type);
+    };
+  }
+}
