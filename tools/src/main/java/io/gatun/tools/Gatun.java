@@ -2,6 +2,7 @@ package io.gatun.tools;
 
 import io.gatun.tools.cli.CommandProvider;
 import io.gatun.tools.cli.Failures;
+import io.gatun.tools.plan.PlanCommand;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;
@@ -18,7 +19,7 @@ import picocli.CommandLine.Spec;
     name = "gatun",
     mixinStandardHelpOptions = true,
     version = "gatun 0.1.0",
-    subcommands = {},
+    subcommands = {PlanCommand.class},
     description = {
       "An off-heap, memory-mapped KV cache for transformer decoding.",
       "",

@@ -53,9 +53,7 @@ class ReadmeTest {
         List.of("-d", folder.toString(), "-cp", System.getProperty("java.class.path"));
     try (var files = compiler.getStandardFileManager(null, null, null)) {
       boolean compiled =
-          compiler
-              .getTask(log, files, null, options, null, files.getJavaFileObjects(file))
-              .call();
+          compiler.getTask(log, files, null, options, null, files.getJavaFileObjects(file)).call();
       assertThat(compiled).as(log + "\n" + source).isTrue();
     }
     try (URLClassLoader loader = new URLClassLoader(new URL[] {folder.toUri().toURL()})) {

@@ -161,6 +161,31 @@ public final class Decoder implements AutoCloseable {
     return logits;
   }
 
+  /**
+   * The logits of the cache's last token once more, from the K/V that stand there: what {@link
+   * #decode} returned for it, bit for bit. Appends nothing, so that a conversation that was opened
+   * goes on without reading any of its tokens again.
+   *
+   * @param token the id of the cache's last token
+   * @throws IllegalStateException if the cache is empty
+   */
+  public MemorySegment again(int token) {
+    checkToken(token);
+    if (cache.length() == 0) {
+      throw new IllegalStateException("the cache is empty: there is no last token");
+    }
+    buffers = tokenBuffers;
+    start = cache.length() - 1;
+    embed(token, 0);
+    for (layer = 0; layer < config.layers(); layer++) {
+      project(1);
+      attend(1);
+      mlp(1);
+    }
+    output();
+    return logits;
+  }
+
   private void checkToken(int token) {
     if (token < 0 || token >= config.vocabSize()) {
       throw new IllegalArgumentException(
@@ -177,7 +202,8 @@ public final class Decoder implements AutoCloseable {
     try {
       for (layer = 0; layer < config.layers(); layer++) {
         boolean last = layer == config.layers() - 1;
-        appendKeysAndValues(tokens);
+        project(tokens);
+        append(tokens);
         if (last && !wantsLogits) {
           break;
         }
@@ -192,8 +218,7 @@ public final class Decoder implements AutoCloseable {
         }
       }
       if (wantsLogits) {
-        Norms.rms(buffers.hidden, 0, weights.finalNorm(), config.rmsNormEps(), buffers.normed, 0);
-        multiply(output, buffers.normed, 1);
+        output();
       }
     } catch (RuntimeException | Error e) {
       // Rows of layers that were appended already must not meet those of another try.
@@ -204,14 +229,25 @@ public final class Decoder implements AutoCloseable {
     timings.tokens(tokens);
   }
 
-  private void appendKeysAndValues(int tokens) {
+  /** Queries, keys and values of the tokens, turned by position. */
+  private void project(int tokens) {
     Weights.Layer w = weights.layers().get(layer);
     normed(w.inputNorm(), tokens);
     multiply(buffers.qkv[layer], buffers.normed, tokens);
     long from = System.nanoTime();
     team.run(tokens, rotateTask);
+    timings.other(from);
+  }
+
+  private void append(int tokens) {
+    long from = System.nanoTime();
     cache.append(layer, buffers.keys, buffers.values, tokens);
     timings.other(from);
+  }
+
+  private void output() {
+    Norms.rms(buffers.hidden, 0, weights.finalNorm(), config.rmsNormEps(), buffers.normed, 0);
+    multiply(output, buffers.normed, 1);
   }
 
   /** Norm per head and rotation of one token's queries and keys. */

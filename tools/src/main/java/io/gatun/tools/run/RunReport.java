@@ -63,7 +63,8 @@ record RunReport(
         text,
         "K/V",
         "%s outside the heap (%s a token), in %s of files"
-            .formatted(Sizes.human(kvBytes), Sizes.human(kvBytesPerToken), Sizes.human(kvFileBytes)));
+            .formatted(
+                Sizes.human(kvBytes), Sizes.human(kvBytesPerToken), Sizes.human(kvFileBytes)));
     line(
         text,
         "heap",

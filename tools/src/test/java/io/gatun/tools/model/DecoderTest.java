@@ -112,6 +112,8 @@ class DecoderTest {
           single.add(copy(decoder.decode(token)));
         }
         rows = rows(cache);
+        assertThat(copy(decoder.again(tokens[TOKENS - 1]))).isEqualTo(single.getLast());
+        assertThat(rows(cache)).isDeepEqualTo(rows);
       }
       Random random = new Random(5);
       for (int trial = 0; trial < 8; trial++) {
