@@ -21,13 +21,9 @@ final class ConversationOpener {
   private final ConversationStore store;
   private final ConversationFiles files;
   private final StoreOptions options;
-  private final int reused;
   private final List<String> findings = new ArrayList<>();
 
-  /** An opener; {@code reused} tokens of a conversation just made came from another one. */
-  ConversationOpener(
-      ConversationStore store, ConversationFiles files, StoreOptions options, int reused) {
-    this.reused = reused;
+  ConversationOpener(ConversationStore store, ConversationFiles files, StoreOptions options) {
     this.store = store;
     this.files = files;
     this.options = options;
@@ -38,8 +34,6 @@ final class ConversationOpener {
     Health health = new Health("conversation '%s'".formatted(files.id()));
     Journal journal = null;
     KvCache cache = null;
-    OpenEvent event = new OpenEvent();
-    event.begin();
     try {
       JournalFile found = JournalFile.read(files.journal());
       requireSame(found.header(), model, layout);
@@ -66,8 +60,7 @@ final class ConversationOpener {
       }
       store.touch(files);
       OpenReport report =
-          new OpenReport(
-              cleanExit, validate, cache.length(), state.tokens().count(), reused, findings);
+          new OpenReport(cleanExit, validate, cache.length(), state.tokens().count(), 0, findings);
       Conversation conversation =
           new Conversation(
               store,
@@ -81,12 +74,7 @@ final class ConversationOpener {
               cache,
               writer,
               report);
-      event.conversation = files.id();
-      event.knownTokens = report.knownTokens();
-      event.committedTokens = report.committedTokens();
-      event.cleanExit = cleanExit;
-      event.findings = findings.size();
-      event.commit();
+      store.opened(conversation);
       return conversation;
     } catch (IOException | RuntimeException | Error e) {
       if (cache != null) {

@@ -65,10 +65,7 @@ final class Journal implements AutoCloseable {
    * @throws DiskFullException if the disk has no room; nothing is left
    */
   static void create(Path file, JournalHeader header) throws IOException {
-    Uninterrupted.call(() -> {
-      BlockMemory.createPreallocated(file, SMALLEST);
-      return null;
-    });
+    BlockMemory.createPreallocated(file, SMALLEST);
     try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "rw")) {
       journal.write(header.encode());
       journal.getFD().sync();

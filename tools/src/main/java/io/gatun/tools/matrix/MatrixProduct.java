@@ -1,9 +1,11 @@
 package io.gatun.tools.matrix;
 
 import io.gatun.attention.Team;
+import io.gatun.tools.safetensors.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.function.Function;
 
 /**
  * Weight matrices times activations, on all threads of a team.
@@ -32,6 +34,7 @@ public final class MatrixProduct implements AutoCloseable {
 
   private final Team team;
   private final PanelKernel panelKernel;
+  private final Function<TensorType, RowKernel> kernels;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment[] panels; // per worker: [PANEL_ROWS][1,040], or results of a task
   private final MemorySegment[] stores; // per worker: see PanelKernel
@@ -50,11 +53,13 @@ public final class MatrixProduct implements AutoCloseable {
    * @param team threads that share the work; stays the caller's to close
    */
   public MatrixProduct(Team team, int maxTokens) {
-    this(team, maxTokens, MatrixKernels.panel());
+    this(team, maxTokens, MatrixKernels.panel(), MatrixKernels::rows);
   }
 
-  MatrixProduct(Team team, int maxTokens, PanelKernel panelKernel) {
+  MatrixProduct(
+      Team team, int maxTokens, PanelKernel panelKernel, Function<TensorType, RowKernel> kernels) {
     this.team = team;
+    this.kernels = kernels;
     this.panelKernel = panelKernel;
     this.panels = new MemorySegment[team.threads()];
     this.stores = new MemorySegment[team.threads()];
@@ -116,7 +121,7 @@ public final class MatrixProduct implements AutoCloseable {
 
   private void vector(Projection projection, long from, long to, int worker) {
     Matrix weight = projection.weight();
-    RowKernel kernel = MatrixKernels.rows(weight.type());
+    RowKernel kernel = kernels.apply(weight.type());
     MemorySegment dots = panels[worker];
     kernel.multiply(weight.data(), weight.cols(), from, to, x.data(), 0, dots, 0);
     for (long row = from; row < to; row++) {
@@ -139,7 +144,7 @@ public final class MatrixProduct implements AutoCloseable {
 
   private void batch(Projection projection, long from, int worker) {
     Matrix weight = projection.weight();
-    RowKernel kernel = MatrixKernels.rows(weight.type());
+    RowKernel kernel = kernels.apply(weight.type());
     MemorySegment panel = panels[worker];
     MemorySegment store = stores[worker];
     int rows = (int) Math.min(PANEL_ROWS, weight.rows() - from);

@@ -1,6 +1,8 @@
 package io.gatun.tools.model;
 
+import io.gatun.attention.Team;
 import io.gatun.cache.KvShape;
+import io.gatun.store.Fingerprint;
 import io.gatun.tools.safetensors.Checkpoint;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
@@ -16,6 +18,8 @@ public final class Model implements AutoCloseable {
   private final Checkpoint checkpoint;
   private final Arena arena;
   private final Weights weights;
+  private final int[] stopIds;
+  private Tokenizer tokenizer;
 
   private Model(
       Path folder, ModelConfig config, Checkpoint checkpoint, Arena arena, Weights weights) {
@@ -24,6 +28,7 @@ public final class Model implements AutoCloseable {
     this.checkpoint = checkpoint;
     this.arena = arena;
     this.weights = weights;
+    this.stopIds = config.eosIds().stream().mapToInt(Integer::intValue).toArray();
   }
 
   /**
@@ -56,6 +61,18 @@ public final class Model implements AutoCloseable {
     return config;
   }
 
+  /**
+   * The tokenizer of the folder, opened when it is first asked for.
+   *
+   * @throws io.gatun.cache.GatunException if there is none, or it cannot be used here
+   */
+  public synchronized Tokenizer tokenizer() {
+    if (tokenizer == null) {
+      tokenizer = Tokenizer.load(folder);
+    }
+    return tokenizer;
+  }
+
   /** What one token leaves in a KV cache of this model. */
   public KvShape kvShape() {
     return config.kvShape();
@@ -70,6 +87,30 @@ public final class Model implements AutoCloseable {
     return weights;
   }
 
+  /**
+   * What makes keys and values of this model what they are: all weights, and the configuration that
+   * enters them. Reads all weights the first time; see {@link ModelDigest}.
+   *
+   * @throws io.gatun.cache.GatunException if a weight is not finite
+   */
+  public Fingerprint fingerprint(Team team) {
+    return fingerprint(team, ModelDigest.defaultNotes());
+  }
+
+  Fingerprint fingerprint(Team team, Path notes) {
+    return Fingerprint.of(config.text(), ModelDigest.of(this, team, notes));
+  }
+
+  /** Whether a token ends a text. */
+  public boolean isStop(int token) {
+    for (int id : stopIds) {
+      if (id == token) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Bytes of weights that one decode step reads. */
   public long weightBytesPerStep() {
     return weights.bytesPerStep();
@@ -77,7 +118,11 @@ public final class Model implements AutoCloseable {
 
   /** Unmaps the weights. Decoders of this model must be closed before. */
   @Override
-  public void close() {
+  public synchronized void close() {
+    if (tokenizer != null) {
+      tokenizer.close();
+      tokenizer = null;
+    }
     if (arena.scope().isAlive()) {
       arena.close();
       checkpoint.close();

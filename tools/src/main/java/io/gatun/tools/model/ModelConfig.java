@@ -79,4 +79,34 @@ public record ModelConfig(
     return Math.addExact(
         Math.multiplyExact(perLayer, (long) layers), Math.addExact(embeddings, hiddenSize));
   }
+
+  /**
+   * The numbers that enter keys and values, spelt out for a fingerprint: a change of this text makes
+   * stored conversations unreadable.
+   */
+  String text() {
+    return String.join(
+        "; ",
+        "gatun model 1",
+        "hidden " + hiddenSize + ", intermediate " + intermediateSize + ", layers " + layers,
+        "heads " + numHeads + "/" + numKvHeads + " of " + headDim,
+        "eps " + rmsNormEps + ", qk-norm " + qkNorm,
+        "biases " + qkvBias + " " + outputBias + " " + mlpBias,
+        "windows " + windows,
+        "theta " + rope.theta() + ", rotary " + rope.rotaryDim() + ", " + ropeScaling());
+  }
+
+  private String ropeScaling() {
+    return switch (rope.scaling()) {
+      case RopeConfig.None none -> "unscaled";
+      case RopeConfig.Linear linear -> "linear " + linear.factor();
+      case RopeConfig.Llama3 llama ->
+          "llama3 %s %s %s %d"
+              .formatted(
+                  llama.factor(),
+                  llama.lowFreqFactor(),
+                  llama.highFreqFactor(),
+                  llama.originalMaxPositions());
+    };
+  }
 }
