@@ -13,7 +13,6 @@ import static io.gatun.attention.Lanes.SWAP_0;
 import static io.gatun.attention.Lanes.SWAP_1;
 import static io.gatun.attention.Lanes.SWAP_2;
 import static io.gatun.attention.Lanes.SWAP_3;
-import static io.gatun.attention.Lanes.pairs;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import io.gatun.cache.KvType;
@@ -45,7 +44,13 @@ final class VectorKeys implements KeyKernel {
   /** Together they undo the 2^-112 of {@code half}; both parts stay far from overflow. */
   private static final float QUERY_SCALE = TYPE == KvType.F16 ? 0x1p96f : 1;
 
-  private static final float SCORE_SCALE = 0x1p16f;
+  private static final float SCORE_SCALE = TYPE == KvType.F16 ? 0x1p16f : 1;
+
+  private static final int EVEN = TYPE == KvType.F32 ? 0 : 16;
+  private static final int DOWN = TYPE == KvType.F16 ? 3 : 0;
+  private static final int MASK =
+      TYPE == KvType.F32 ? -1 : TYPE == KvType.F16 ? 0x8fff_e000 : 0xffff_0000;
+  private static final int ODD_BYTES = TYPE == KvType.F32 ? BYTES : 0;
 
   private final int dim;
   private final int stride;
@@ -123,22 +128,42 @@ final class VectorKeys implements KeyKernel {
         FloatVector x1 = FloatVector.fromArray(FLOATS, q, q1 + i);
         FloatVector x2 = FloatVector.fromArray(FLOATS, q, q2 + i);
         FloatVector x3 = FloatVector.fromArray(FLOATS, q, q3 + i);
-        FloatVector k = even(keys, k0 + from);
+        FloatVector k =
+            IntVector.fromMemorySegment(INTS, keys, k0 + from, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.LSHL, EVEN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
         a30 = x3.fma(k, a30);
-        k = even(keys, k1 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k1 + from, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.LSHL, EVEN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
         a31 = x3.fma(k, a31);
-        k = even(keys, k2 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k2 + from, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.LSHL, EVEN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
         a22 = x2.fma(k, a22);
         a32 = x3.fma(k, a32);
-        k = even(keys, k3 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k3 + from, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.LSHL, EVEN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
         a23 = x2.fma(k, a23);
@@ -147,22 +172,38 @@ final class VectorKeys implements KeyKernel {
         x1 = FloatVector.fromArray(FLOATS, q, q1 + i + COUNT);
         x2 = FloatVector.fromArray(FLOATS, q, q2 + i + COUNT);
         x3 = FloatVector.fromArray(FLOATS, q, q3 + i + COUNT);
-        k = odd(keys, k0 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k0 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
         a30 = x3.fma(k, a30);
-        k = odd(keys, k1 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k1 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
         a31 = x3.fma(k, a31);
-        k = odd(keys, k2 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k2 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
         a22 = x2.fma(k, a22);
         a32 = x3.fma(k, a32);
-        k = odd(keys, k3 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k3 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
         a23 = x2.fma(k, a23);
@@ -174,43 +215,79 @@ final class VectorKeys implements KeyKernel {
         FloatVector x1 = FloatVector.fromArray(FLOATS, q, q1 + inPairs);
         FloatVector x2 = FloatVector.fromArray(FLOATS, q, q2 + inPairs);
         FloatVector x3 = FloatVector.fromArray(FLOATS, q, q3 + inPairs);
-        FloatVector k = single(keys, k0 + from);
+        FloatVector k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k0 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k0 + from, LITTLE_ENDIAN)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(VectorOperators.LSHL, 16)
+                    .lanewise(VectorOperators.ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
         a30 = x3.fma(k, a30);
-        k = single(keys, k1 + from);
+        k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k1 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k1 + from, LITTLE_ENDIAN)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(VectorOperators.LSHL, 16)
+                    .lanewise(VectorOperators.ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
         a31 = x3.fma(k, a31);
-        k = single(keys, k2 + from);
+        k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k2 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k2 + from, LITTLE_ENDIAN)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(VectorOperators.LSHL, 16)
+                    .lanewise(VectorOperators.ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
         a22 = x2.fma(k, a22);
         a32 = x3.fma(k, a32);
-        k = single(keys, k3 + from);
+        k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k3 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k3 + from, LITTLE_ENDIAN)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(VectorOperators.LSHL, 16)
+                    .lanewise(VectorOperators.ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
         a23 = x2.fma(k, a23);
         a33 = x3.fma(k, a33);
       }
-      FloatVector b0 = pairs(a00, a01, BIT_0, SWAP_0);
-      FloatVector b1 = pairs(a02, a03, BIT_0, SWAP_0);
-      FloatVector b2 = pairs(a10, a11, BIT_0, SWAP_0);
-      FloatVector b3 = pairs(a12, a13, BIT_0, SWAP_0);
-      FloatVector b4 = pairs(a20, a21, BIT_0, SWAP_0);
-      FloatVector b5 = pairs(a22, a23, BIT_0, SWAP_0);
-      FloatVector b6 = pairs(a30, a31, BIT_0, SWAP_0);
-      FloatVector b7 = pairs(a32, a33, BIT_0, SWAP_0);
-      FloatVector b8 = pairs(b0, b1, BIT_1, SWAP_1);
-      FloatVector b9 = pairs(b2, b3, BIT_1, SWAP_1);
-      FloatVector b10 = pairs(b4, b5, BIT_1, SWAP_1);
-      FloatVector b11 = pairs(b6, b7, BIT_1, SWAP_1);
-      FloatVector b12 = pairs(b8, b9, BIT_2, SWAP_2);
-      FloatVector b13 = pairs(b10, b11, BIT_2, SWAP_2);
-      FloatVector b14 = pairs(b12, b13, BIT_3, SWAP_3);
-      finish(b14).intoArray(scores, at + 4 * t);
+      FloatVector b0 = a00.blend(a01, BIT_0).add(a01.blend(a00, BIT_0).rearrange(SWAP_0));
+      FloatVector b1 = a02.blend(a03, BIT_0).add(a03.blend(a02, BIT_0).rearrange(SWAP_0));
+      FloatVector b2 = a10.blend(a11, BIT_0).add(a11.blend(a10, BIT_0).rearrange(SWAP_0));
+      FloatVector b3 = a12.blend(a13, BIT_0).add(a13.blend(a12, BIT_0).rearrange(SWAP_0));
+      FloatVector b4 = a20.blend(a21, BIT_0).add(a21.blend(a20, BIT_0).rearrange(SWAP_0));
+      FloatVector b5 = a22.blend(a23, BIT_0).add(a23.blend(a22, BIT_0).rearrange(SWAP_0));
+      FloatVector b6 = a30.blend(a31, BIT_0).add(a31.blend(a30, BIT_0).rearrange(SWAP_0));
+      FloatVector b7 = a32.blend(a33, BIT_0).add(a33.blend(a32, BIT_0).rearrange(SWAP_0));
+      FloatVector b8 = b0.blend(b1, BIT_1).add(b1.blend(b0, BIT_1).rearrange(SWAP_1));
+      FloatVector b9 = b2.blend(b3, BIT_1).add(b3.blend(b2, BIT_1).rearrange(SWAP_1));
+      FloatVector b10 = b4.blend(b5, BIT_1).add(b5.blend(b4, BIT_1).rearrange(SWAP_1));
+      FloatVector b11 = b6.blend(b7, BIT_1).add(b7.blend(b6, BIT_1).rearrange(SWAP_1));
+      FloatVector b12 = b8.blend(b9, BIT_2).add(b9.blend(b8, BIT_2).rearrange(SWAP_2));
+      FloatVector b13 = b10.blend(b11, BIT_2).add(b11.blend(b10, BIT_2).rearrange(SWAP_2));
+      FloatVector b14 = b12.blend(b13, BIT_3).add(b13.blend(b12, BIT_3).rearrange(SWAP_3));
+      b14.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
     }
   }
 
@@ -237,12 +314,22 @@ final class VectorKeys implements KeyKernel {
         FloatVector x1 = FloatVector.fromArray(FLOATS, q, q1 + i);
         FloatVector x2 = FloatVector.fromArray(FLOATS, q, q2 + i);
         FloatVector x3 = FloatVector.fromArray(FLOATS, q, q3 + i);
-        FloatVector k = even(keys, k0 + from);
+        FloatVector k =
+            IntVector.fromMemorySegment(INTS, keys, k0 + from, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.LSHL, EVEN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
         a30 = x3.fma(k, a30);
-        k = even(keys, k1 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k1 + from, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.LSHL, EVEN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
@@ -251,12 +338,20 @@ final class VectorKeys implements KeyKernel {
         x1 = FloatVector.fromArray(FLOATS, q, q1 + i + COUNT);
         x2 = FloatVector.fromArray(FLOATS, q, q2 + i + COUNT);
         x3 = FloatVector.fromArray(FLOATS, q, q3 + i + COUNT);
-        k = odd(keys, k0 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k0 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
         a30 = x3.fma(k, a30);
-        k = odd(keys, k1 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k1 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
@@ -268,25 +363,43 @@ final class VectorKeys implements KeyKernel {
         FloatVector x1 = FloatVector.fromArray(FLOATS, q, q1 + inPairs);
         FloatVector x2 = FloatVector.fromArray(FLOATS, q, q2 + inPairs);
         FloatVector x3 = FloatVector.fromArray(FLOATS, q, q3 + inPairs);
-        FloatVector k = single(keys, k0 + from);
+        FloatVector k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k0 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k0 + from, LITTLE_ENDIAN)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(VectorOperators.LSHL, 16)
+                    .lanewise(VectorOperators.ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
         a30 = x3.fma(k, a30);
-        k = single(keys, k1 + from);
+        k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k1 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k1 + from, LITTLE_ENDIAN)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(VectorOperators.LSHL, 16)
+                    .lanewise(VectorOperators.ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
         a31 = x3.fma(k, a31);
       }
-      FloatVector b0 = pairs(a00, a01, BIT_0, SWAP_0);
-      FloatVector b1 = pairs(a10, a11, BIT_0, SWAP_0);
-      FloatVector b2 = pairs(a20, a21, BIT_0, SWAP_0);
-      FloatVector b3 = pairs(a30, a31, BIT_0, SWAP_0);
-      FloatVector b4 = pairs(b0, b1, BIT_1, SWAP_1);
-      FloatVector b5 = pairs(b2, b3, BIT_1, SWAP_1);
-      FloatVector b6 = pairs(b4, b5, BIT_2, SWAP_2);
-      finish(b6).intoArray(scores, at + 4 * t);
+      FloatVector b0 = a00.blend(a01, BIT_0).add(a01.blend(a00, BIT_0).rearrange(SWAP_0));
+      FloatVector b1 = a10.blend(a11, BIT_0).add(a11.blend(a10, BIT_0).rearrange(SWAP_0));
+      FloatVector b2 = a20.blend(a21, BIT_0).add(a21.blend(a20, BIT_0).rearrange(SWAP_0));
+      FloatVector b3 = a30.blend(a31, BIT_0).add(a31.blend(a30, BIT_0).rearrange(SWAP_0));
+      FloatVector b4 = b0.blend(b1, BIT_1).add(b1.blend(b0, BIT_1).rearrange(SWAP_1));
+      FloatVector b5 = b2.blend(b3, BIT_1).add(b3.blend(b2, BIT_1).rearrange(SWAP_1));
+      FloatVector b6 = b4.blend(b5, BIT_2).add(b5.blend(b4, BIT_2).rearrange(SWAP_2));
+      b6.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
     }
   }
 
@@ -308,7 +421,12 @@ final class VectorKeys implements KeyKernel {
         FloatVector x1 = FloatVector.fromArray(FLOATS, q, q1 + i);
         FloatVector x2 = FloatVector.fromArray(FLOATS, q, q2 + i);
         FloatVector x3 = FloatVector.fromArray(FLOATS, q, q3 + i);
-        FloatVector k = even(keys, k0 + from);
+        FloatVector k =
+            IntVector.fromMemorySegment(INTS, keys, k0 + from, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.LSHL, EVEN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
@@ -317,7 +435,11 @@ final class VectorKeys implements KeyKernel {
         x1 = FloatVector.fromArray(FLOATS, q, q1 + i + COUNT);
         x2 = FloatVector.fromArray(FLOATS, q, q2 + i + COUNT);
         x3 = FloatVector.fromArray(FLOATS, q, q3 + i + COUNT);
-        k = odd(keys, k0 + from);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k0 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(VectorOperators.ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
@@ -329,21 +451,26 @@ final class VectorKeys implements KeyKernel {
         FloatVector x1 = FloatVector.fromArray(FLOATS, q, q1 + inPairs);
         FloatVector x2 = FloatVector.fromArray(FLOATS, q, q2 + inPairs);
         FloatVector x3 = FloatVector.fromArray(FLOATS, q, q3 + inPairs);
-        FloatVector k = single(keys, k0 + from);
+        FloatVector k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k0 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k0 + from, LITTLE_ENDIAN)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(VectorOperators.LSHL, 16)
+                    .lanewise(VectorOperators.ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
         a30 = x3.fma(k, a30);
       }
-      FloatVector b0 = pairs(a00, a10, BIT_0, SWAP_0);
-      FloatVector b1 = pairs(a20, a30, BIT_0, SWAP_0);
-      FloatVector b2 = pairs(b0, b1, BIT_1, SWAP_1);
-      finish(b2).intoArray(scores, at + 4 * t);
+      FloatVector b0 = a00.blend(a10, BIT_0).add(a10.blend(a00, BIT_0).rearrange(SWAP_0));
+      FloatVector b1 = a20.blend(a30, BIT_0).add(a30.blend(a20, BIT_0).rearrange(SWAP_0));
+      FloatVector b2 = b0.blend(b1, BIT_1).add(b1.blend(b0, BIT_1).rearrange(SWAP_1));
+      b2.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
     }
-  }
-
-  private static FloatVector finish(FloatVector dots) {
-    return TYPE == KvType.F16 ? dots.mul(SCORE_SCALE) : dots;
   }
 
   /** Adds the products of the values that fill no vector, one after the other. */
@@ -361,45 +488,5 @@ final class VectorKeys implements KeyKernel {
         scores[index] = dot;
       }
     }
-  }
-
-  /** The even values of two vectors of values at this offset; of F32 the first vector. */
-  private static FloatVector even(MemorySegment from, long offset) {
-    if (TYPE == KvType.F32) {
-      return FloatVector.fromMemorySegment(FLOATS, from, offset, LITTLE_ENDIAN);
-    }
-    IntVector two = IntVector.fromMemorySegment(INTS, from, offset, LITTLE_ENDIAN);
-    IntVector high = two.lanewise(VectorOperators.LSHL, 16);
-    return TYPE == KvType.BF16 ? high.reinterpretAsFloats() : half(high);
-  }
-
-  /** The odd values of two vectors of values at this offset; of F32 the second vector. */
-  private static FloatVector odd(MemorySegment from, long offset) {
-    if (TYPE == KvType.F32) {
-      return FloatVector.fromMemorySegment(FLOATS, from, offset + BYTES, LITTLE_ENDIAN);
-    }
-    IntVector two = IntVector.fromMemorySegment(INTS, from, offset, LITTLE_ENDIAN);
-    return TYPE == KvType.BF16 ? two.and(0xffff_0000).reinterpretAsFloats() : half(two);
-  }
-
-  /** One vector of values at this offset, in their order. */
-  private static FloatVector single(MemorySegment from, long offset) {
-    if (TYPE == KvType.F32) {
-      return FloatVector.fromMemorySegment(FLOATS, from, offset, LITTLE_ENDIAN);
-    }
-    IntVector high =
-        ((IntVector)
-                ShortVector.fromMemorySegment(SHORTS, from, offset, LITTLE_ENDIAN)
-                    .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
-            .lanewise(VectorOperators.LSHL, 16);
-    return TYPE == KvType.BF16 ? high.reinterpretAsFloats() : half(high);
-  }
-
-  /**
-   * The binary16 in the upper half of each lane, times 2^-112: sign, exponent and mantissa shifted
-   * to where a binary32 has them, which is exact for subnormal ones too.
-   */
-  private static FloatVector half(IntVector high) {
-    return high.lanewise(VectorOperators.ASHR, 3).and(0x8fff_e000).reinterpretAsFloats();
   }
 }

@@ -37,6 +37,12 @@ final class VectorValues implements ValueKernel {
   /** Undoes the 2^-112 of {@code half}. */
   private static final float WEIGHT_SCALE = TYPE == KvType.F16 ? 0x1p112f : 1;
 
+  private static final int EVEN = TYPE == KvType.F32 ? 0 : 16;
+  private static final int DOWN = TYPE == KvType.F16 ? 3 : 0;
+  private static final int MASK =
+      TYPE == KvType.F32 ? -1 : TYPE == KvType.F16 ? 0x8fff_e000 : 0xffff_0000;
+  private static final int ODD_BYTES = TYPE == KvType.F32 ? BYTES : 0;
+
   private final int dim;
   private final int stride;
   private final int rowBytes;
@@ -125,10 +131,28 @@ final class VectorValues implements ValueKernel {
     for (int t = 0; t < tokens; t++) {
       long row = offset + (long) t * rowBytes;
       int w = weightsAt + t / TOKENS * COUNT + t % TOKENS;
-      FloatVector v0 = even(values, row);
-      FloatVector v1 = odd(values, row);
-      FloatVector v2 = even(values, row + PAIR_BYTES);
-      FloatVector v3 = odd(values, row + PAIR_BYTES);
+      FloatVector v0 =
+          IntVector.fromMemorySegment(INTS, values, row, LITTLE_ENDIAN)
+              .lanewise(VectorOperators.LSHL, EVEN)
+              .lanewise(VectorOperators.ASHR, DOWN)
+              .and(MASK)
+              .reinterpretAsFloats();
+      FloatVector v1 =
+          IntVector.fromMemorySegment(INTS, values, row + ODD_BYTES, LITTLE_ENDIAN)
+              .lanewise(VectorOperators.ASHR, DOWN)
+              .and(MASK)
+              .reinterpretAsFloats();
+      FloatVector v2 =
+          IntVector.fromMemorySegment(INTS, values, row + PAIR_BYTES, LITTLE_ENDIAN)
+              .lanewise(VectorOperators.LSHL, EVEN)
+              .lanewise(VectorOperators.ASHR, DOWN)
+              .and(MASK)
+              .reinterpretAsFloats();
+      FloatVector v3 =
+          IntVector.fromMemorySegment(INTS, values, row + PAIR_BYTES + ODD_BYTES, LITTLE_ENDIAN)
+              .lanewise(VectorOperators.ASHR, DOWN)
+              .and(MASK)
+              .reinterpretAsFloats();
       FloatVector x = FloatVector.broadcast(FLOATS, weights[w]);
       a00 = v0.fma(x, a00);
       a01 = v1.fma(x, a01);
@@ -191,8 +215,17 @@ final class VectorValues implements ValueKernel {
     for (int t = 0; t < tokens; t++) {
       long row = offset + (long) t * rowBytes;
       int w = weightsAt + t / TOKENS * COUNT + t % TOKENS;
-      FloatVector v0 = even(values, row);
-      FloatVector v1 = odd(values, row);
+      FloatVector v0 =
+          IntVector.fromMemorySegment(INTS, values, row, LITTLE_ENDIAN)
+              .lanewise(VectorOperators.LSHL, EVEN)
+              .lanewise(VectorOperators.ASHR, DOWN)
+              .and(MASK)
+              .reinterpretAsFloats();
+      FloatVector v1 =
+          IntVector.fromMemorySegment(INTS, values, row + ODD_BYTES, LITTLE_ENDIAN)
+              .lanewise(VectorOperators.ASHR, DOWN)
+              .and(MASK)
+              .reinterpretAsFloats();
       FloatVector x = FloatVector.broadcast(FLOATS, weights[w]);
       a00 = v0.fma(x, a00);
       a01 = v1.fma(x, a01);
@@ -278,25 +311,6 @@ final class VectorValues implements ValueKernel {
       // Adding 0 turns a negative zero, which masked tokens may or may not touch, into 0.
       to.set(FLOAT, offset + (long) order[i] * Float.BYTES, sums[at + i] / divisor + 0f);
     }
-  }
-
-  /** The even values of two vectors of values at this offset; of F32 the first vector. */
-  private static FloatVector even(MemorySegment from, long offset) {
-    if (TYPE == KvType.F32) {
-      return FloatVector.fromMemorySegment(FLOATS, from, offset, LITTLE_ENDIAN);
-    }
-    IntVector two = IntVector.fromMemorySegment(INTS, from, offset, LITTLE_ENDIAN);
-    IntVector high = two.lanewise(VectorOperators.LSHL, 16);
-    return TYPE == KvType.BF16 ? high.reinterpretAsFloats() : half(high);
-  }
-
-  /** The odd values of two vectors of values at this offset; of F32 the second vector. */
-  private static FloatVector odd(MemorySegment from, long offset) {
-    if (TYPE == KvType.F32) {
-      return FloatVector.fromMemorySegment(FLOATS, from, offset + BYTES, LITTLE_ENDIAN);
-    }
-    IntVector two = IntVector.fromMemorySegment(INTS, from, offset, LITTLE_ENDIAN);
-    return TYPE == KvType.BF16 ? two.and(0xffff_0000).reinterpretAsFloats() : half(two);
   }
 
   /** One vector of values at this offset, in their order. */

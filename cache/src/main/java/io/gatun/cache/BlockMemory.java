@@ -116,6 +116,11 @@ public final class BlockMemory {
     return Files.getFileStore(file.toAbsolutePath().getParent()).getUsableSpace();
   }
 
+  /** Bytes of mapped memory that need no read from disk now; -1 where the system does not tell. */
+  public static long residentBytes(MemorySegment mapped) {
+    return Posix.AVAILABLE ? Posix.residentBytes(mapped) : -1;
+  }
+
   /**
    * Maps a whole file.
    *

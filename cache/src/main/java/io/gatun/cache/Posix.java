@@ -10,6 +10,7 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
 import java.nio.file.Path;
@@ -48,6 +49,7 @@ public final class Posix {
   private static final MethodHandle MMAP;
   private static final MethodHandle MUNMAP;
   private static final MethodHandle MADVISE;
+  private static final MethodHandle MINCORE;
 
   static {
     MethodHandle open = null;
@@ -56,6 +58,7 @@ public final class Posix {
     MethodHandle mmap = null;
     MethodHandle munmap = null;
     MethodHandle madvise = null;
+    MethodHandle mincore = null;
     boolean available = false;
     if (System.getProperty("os.name").equals("Linux") && ADDRESS.byteSize() == 8) {
       try {
@@ -81,6 +84,8 @@ public final class Posix {
         munmap = find("munmap", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG), errno);
         madvise =
             find("madvise", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT), errno);
+        mincore =
+            find("mincore", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS), errno);
         available = true;
       } catch (IllegalCallerException | IllegalStateException | UnsupportedOperationException e) {
         // Native access is not allowed, or the C library lacks a call: the pure-Java ways serve.
@@ -93,6 +98,7 @@ public final class Posix {
     MMAP = mmap;
     MUNMAP = munmap;
     MADVISE = madvise;
+    MINCORE = mincore;
     AVAILABLE = available;
   }
 
@@ -166,6 +172,30 @@ public final class Posix {
       return at.reinterpret(bytes, arena, segment -> unmap(segment, bytes));
     } catch (Throwable e) {
       throw wrapped("mmap", e);
+    }
+  }
+
+  /** Bytes of mapped memory whose pages are in memory now; -1 if the system does not tell. */
+  static long residentBytes(MemorySegment mapped) {
+    long chunk = 16L << 20;
+    long page = KvLayout.PAGE;
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CAPTURE);
+      MemorySegment pages = arena.allocate(chunk / page);
+      long resident = 0;
+      for (long at = 0; at < mapped.byteSize(); at += chunk) {
+        long bytes = Math.min(chunk, mapped.byteSize() - at);
+        int result = (int) MINCORE.invokeExact(state, mapped.asSlice(at, bytes), bytes, pages);
+        if (result != 0) {
+          return -1;
+        }
+        for (long i = 0; i < Math.ceilDiv(bytes, page); i++) {
+          resident += (pages.get(ValueLayout.JAVA_BYTE, i) & 1) * page;
+        }
+      }
+      return Math.min(resident, mapped.byteSize());
+    } catch (Throwable e) {
+      throw wrapped("mincore", e);
     }
   }
 

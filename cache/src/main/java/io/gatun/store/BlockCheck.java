@@ -65,6 +65,17 @@ final class BlockCheck {
     return (int) crc.getValue();
   }
 
+  /** Bytes of the pages that the rows {@code [fromRow, toRow)} of a block touch. */
+  static long pageBytes(KvLayout layout, int fromRow, int toRow) {
+    long[] pages = new long[1];
+    layout.forEachPiece(
+        fromRow,
+        toRow,
+        (inKeys, offset, bytes) ->
+            pages[0] += Math.ceilDiv(offset + bytes, KvLayout.PAGE) - offset / KvLayout.PAGE);
+    return pages[0] * KvLayout.PAGE;
+  }
+
   /**
    * Rows of a run that check, by plain reads: all of them, or those before the first checksum that
    * does not fit.

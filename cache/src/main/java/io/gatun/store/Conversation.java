@@ -78,6 +78,7 @@ public final class Conversation implements AutoCloseable {
     this.cache = cache;
     this.writerLock = writerLock;
     this.report = report;
+    this.store.opened(this);
   }
 
   /** Its name in the store. */
@@ -118,6 +119,16 @@ public final class Conversation implements AutoCloseable {
     return state.committed();
   }
 
+  /** Bytes of its block files that are mapped now. */
+  public long mappedBytes() {
+    return blocks.mappedBytes();
+  }
+
+  /** Bytes of its mapped block files that are in memory now; -1 where the system does not tell. */
+  public long residentBytes() {
+    return blocks.residentBytes();
+  }
+
   /** Commits since it was opened. */
   public synchronized long commits() {
     return commits;
@@ -147,6 +158,7 @@ public final class Conversation implements AutoCloseable {
       append(new JournalRecord.Ids(tokens().count(), ids, from + done, batch));
       done += batch;
     }
+    store.counters().tokensAccepted.add(count);
     forceSoon();
   }
 
@@ -190,6 +202,8 @@ public final class Conversation implements AutoCloseable {
    */
   public synchronized void commit() {
     checkUsable();
+    CommitEvent event = new CommitEvent();
+    event.begin();
     long length = cache.length();
     if (length > tokens().count()) {
       throw new IllegalStateException(
@@ -199,6 +213,7 @@ public final class Conversation implements AutoCloseable {
     List<KvRun> promised = cache.promise(length);
     List<RunState> next = new ArrayList<>(promised.size());
     List<KvBlock> dirty = new ArrayList<>();
+    long dirtyBytes = 0;
     for (int i = 0; i < promised.size(); i++) {
       KvRun run = promised.get(i);
       RunState before = i < state.runs().size() ? state.runs().get(i) : null;
@@ -208,6 +223,8 @@ public final class Conversation implements AutoCloseable {
       next.add(checksummed(run, before));
       if (before == null || before.tokens() < run.tokens()) {
         dirty.add(run.block());
+        int from = before == null ? 0 : before.tokens();
+        dirtyBytes += BlockCheck.pageBytes(layout(), from, run.tokens());
       }
     }
     boolean openTail = openTail(promised);
@@ -222,11 +239,17 @@ public final class Conversation implements AutoCloseable {
     }
     noteDropped(next);
     append(rows);
-    journal.force();
     for (KvBlock block : dirty) {
       blocks.journaled(block);
     }
+    journal.force();
     commits++;
+    store.counters().commits.increment();
+    store.counters().bytesWritten.add(dirtyBytes);
+    event.conversation = id();
+    event.tokens = length;
+    event.bytes = dirtyBytes;
+    event.commit();
     sweep();
   }
 
@@ -236,7 +259,13 @@ public final class Conversation implements AutoCloseable {
       return false;
     }
     KvRun last = runs.getLast();
-    return blocks.writable(last.block()) && last.block().frozenTokens() == last.tokens();
+    long id = last.block().id();
+    boolean journaled = state.runs().stream().anyMatch(run -> run.block() == id);
+    boolean wasOpen = state.openTail() && state.runs().getLast().block() == id;
+    // Once a block was journaled as anything but the open tail, forks may share it unannounced.
+    return blocks.writable(last.block())
+        && last.block().frozenTokens() == last.tokens()
+        && (!journaled || wasOpen);
   }
 
   private RunState checksummed(KvRun run, RunState before) {
@@ -321,8 +350,10 @@ public final class Conversation implements AutoCloseable {
   }
 
   private void append(JournalRecord record) {
+    long before = journal.end();
     journal.append(record);
     state.apply(record);
+    store.counters().bytesWritten.add(journal.end() - before);
   }
 
   private void noteDropped(List<RunState> next) {

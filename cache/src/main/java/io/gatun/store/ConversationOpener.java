@@ -21,9 +21,13 @@ final class ConversationOpener {
   private final ConversationStore store;
   private final ConversationFiles files;
   private final StoreOptions options;
+  private final int reused;
   private final List<String> findings = new ArrayList<>();
 
-  ConversationOpener(ConversationStore store, ConversationFiles files, StoreOptions options) {
+  /** An opener; {@code reused} tokens of a conversation just made came from another one. */
+  ConversationOpener(
+      ConversationStore store, ConversationFiles files, StoreOptions options, int reused) {
+    this.reused = reused;
     this.store = store;
     this.files = files;
     this.options = options;
@@ -34,6 +38,8 @@ final class ConversationOpener {
     Health health = new Health("conversation '%s'".formatted(files.id()));
     Journal journal = null;
     KvCache cache = null;
+    OpenEvent event = new OpenEvent();
+    event.begin();
     try {
       JournalFile found = JournalFile.read(files.journal());
       requireSame(found.header(), model, layout);
@@ -60,7 +66,8 @@ final class ConversationOpener {
       }
       store.touch(files);
       OpenReport report =
-          new OpenReport(cleanExit, validate, cache.length(), state.tokens().count(), 0, findings);
+          new OpenReport(
+              cleanExit, validate, cache.length(), state.tokens().count(), reused, findings);
       Conversation conversation =
           new Conversation(
               store,
@@ -74,7 +81,12 @@ final class ConversationOpener {
               cache,
               writer,
               report);
-      store.opened(conversation);
+      event.conversation = files.id();
+      event.knownTokens = report.knownTokens();
+      event.committedTokens = report.committedTokens();
+      event.cleanExit = cleanExit;
+      event.findings = findings.size();
+      event.commit();
       return conversation;
     } catch (IOException | RuntimeException | Error e) {
       if (cache != null) {

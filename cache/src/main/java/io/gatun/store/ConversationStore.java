@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongConsumer;
 
 /**
  * A folder of conversations.
@@ -38,6 +39,11 @@ public final class ConversationStore implements AutoCloseable {
   private final Path conversations;
   private final BlockFolder blocks;
   private final StoreOptions options;
+  private final Counters counters = new Counters();
+
+  /** Guarded by the store's lock. */
+  private final PrefixIndex prefixes = new PrefixIndex(this);
+
   private final Set<Conversation> open = ConcurrentHashMap.newKeySet();
 
   private ConversationStore(Path folder, StoreOptions options) {
@@ -103,40 +109,48 @@ public final class ConversationStore implements AutoCloseable {
    *     element type
    */
   public Conversation openOrCreate(String id, Fingerprint model, KvLayout layout) {
+    return openOrCreate(id, model, layout, new int[0]);
+  }
+
+  /**
+   * Opens a conversation for writing, and makes it if there is none: then with as many of the first
+   * tokens of {@code prompt} as some stored conversation of this model has K/V for, at least 64.
+   * {@link OpenReport#reusedTokens} says how many; the rest of the prompt is the caller's to accept.
+   *
+   * @see #openOrCreate(String, Fingerprint, KvLayout)
+   */
+  public Conversation openOrCreate(String id, Fingerprint model, KvLayout layout, int[] prompt) {
     ConversationFiles files = files(id);
     try {
+      int reused = 0;
       LockFile.Hold writer;
       try (LockFile.Hold _ = lock()) {
         if (!exists(id)) {
-          create(files, model, layout);
+          reused = create(files, model.with(layout), layout, prompt);
         }
         writer = writer(files);
       }
-      return new ConversationOpener(this, files, options).open(writer, model, layout);
+      counters.tokensReused.add(reused);
+      return new ConversationOpener(this, files, options, reused).open(writer, model, layout);
     } catch (IOException e) {
       throw failure("cannot open conversation '%s'".formatted(id), files.folder(), e);
     }
   }
 
-  /** Makes a conversation without tokens. Called with the store's lock held. */
-  private void create(ConversationFiles files, Fingerprint model, KvLayout layout)
+  /** Makes a conversation; returns how many tokens of the prompt it begins with. */
+  private int create(
+      ConversationFiles files, Fingerprint fingerprint, KvLayout layout, int[] prompt)
       throws IOException {
-    int owner = blocks.newOwner();
-    JournalHeader header =
-        new JournalHeader(owner, System.currentTimeMillis(), layout, model.with(layout));
-    Path unfinished = conversations.resolve(".new-" + UUID.randomUUID());
-    try {
-      Folders.create(unfinished);
-      Journal.create(unfinished.resolve("journal"), header);
-      Folders.createFile(unfinished.resolve("used"));
-      Folders.force(unfinished);
-      Files.move(unfinished, files.folder(), StandardCopyOption.ATOMIC_MOVE);
-      Folders.force(conversations);
-    } catch (IOException | RuntimeException e) {
-      Folders.delete(unfinished);
-      blocks.deleteOwnerIfEmpty(owner);
-      throw e;
+    Optional<PrefixIndex.Match> match =
+        prompt.length < PrefixIndex.STEP
+            ? Optional.empty()
+            : prefixes.find(prompt, fingerprint, layout.blockTokens());
+    if (match.isEmpty()) {
+      new NewConversation(this).create(files, layout, fingerprint);
+      return 0;
     }
+    new NewConversation(this).fork(match.get().journal(), files, match.get().tokens());
+    return match.get().tokens();
   }
 
   private LockFile.Hold writer(ConversationFiles files) throws IOException {
@@ -167,6 +181,183 @@ public final class ConversationStore implements AutoCloseable {
     }
   }
 
+  /** What there is to say about every conversation, without opening any. */
+  public List<ConversationInfo> list() {
+    return locked("list the conversations", () -> Census.take(this).infos());
+  }
+
+  /**
+   * What there is to say about one conversation, without opening it.
+   *
+   * @throws GatunException if there is none of this name
+   */
+  public ConversationInfo info(String id) {
+    requireExisting(files(id));
+    return list().stream()
+        .filter(info -> info.id().equals(id))
+        .findFirst()
+        .orElseThrow(() -> missing(id));
+  }
+
+  /**
+   * Opens a conversation for reading; a writer may go on with it meanwhile, here or in another
+   * process.
+   */
+  public ConversationReader read(String id) {
+    ConversationFiles files = files(id);
+    requireExisting(files);
+    try {
+      return ConversationReader.open(this, files);
+    } catch (IOException e) {
+      throw failure("cannot read conversation '%s'".formatted(id), files.folder(), e);
+    }
+  }
+
+  /**
+   * Makes a conversation from the first {@code at} tokens of another one. No K/V byte is copied; both
+   * go on independently. The source may be open; what it has not committed is not taken.
+   *
+   * @throws GatunException if the source has fewer tokens, or the new name is taken
+   */
+  public void fork(String id, String newId, long at) {
+    ConversationFiles source = files(id);
+    ConversationFiles target = files(newId);
+    locked(
+        "fork '%s'".formatted(id),
+        () -> {
+          requireExisting(source);
+          requireFree(target);
+          JournalFile journal = JournalFile.read(source.journal());
+          long known = journal.state().tokens().count();
+          if (at < 0 || at > known) {
+            throw new GatunException(
+                "cannot fork '%s' at %,d tokens: it has %,d".formatted(id, at, known));
+          }
+          new NewConversation(this).fork(journal, target, at);
+          return null;
+        });
+  }
+
+  /** Makes a conversation with all tokens of another one, see {@link #fork(String, String, long)}. */
+  public void fork(String id, String newId) {
+    fork(id, newId, info(id).tokens());
+  }
+
+  /**
+   * Gives a conversation another name.
+   *
+   * @throws GatunException if it is open for writing, or the name is taken
+   */
+  public void rename(String id, String newId) {
+    ConversationFiles source = files(id);
+    ConversationFiles target = files(newId);
+    locked(
+        "rename '%s'".formatted(id),
+        () -> {
+          requireExisting(source);
+          requireFree(target);
+          try (LockFile.Hold _ = writer(source)) {
+            Files.move(source.folder(), target.folder(), StandardCopyOption.ATOMIC_MOVE);
+            Folders.force(conversations);
+          }
+          return null;
+        });
+  }
+
+  /**
+   * Deletes a conversation. Blocks that others share stay.
+   *
+   * @return disk space that this freed
+   * @throws GatunException if it is open for writing, or does not exist
+   */
+  public long delete(String id) {
+    ConversationFiles files = files(id);
+    return locked(
+        "delete '%s'".formatted(id),
+        () -> {
+          requireExisting(files);
+          try (LockFile.Hold _ = writer(files)) {
+            return deleteLocked(files, Census.take(this));
+          }
+        });
+  }
+
+  /** Keeps a conversation from being evicted, or lets it be again. */
+  public void pin(String id, boolean pinned) {
+    ConversationFiles files = files(id);
+    locked(
+        "pin '%s'".formatted(id),
+        () -> {
+          requireExisting(files);
+          if (pinned) {
+            Folders.createFile(files.pinned());
+          } else {
+            Files.deleteIfExists(files.pinned());
+          }
+          Folders.force(files.folder());
+          return null;
+        });
+  }
+
+  /**
+   * Deletes whole conversations, those first that were not used for longest, until the store takes no
+   * more than {@code targetBytes} of disk. Never a pinned or an open one.
+   *
+   * @param dryRun only says what would go
+   */
+  public Eviction evict(long targetBytes, boolean dryRun) {
+    return locked("evict conversations", () -> new Evictor(this).run(targetBytes, dryRun));
+  }
+
+  /**
+   * Removes what crashes left behind: unfinished conversations and blocks that no journal names.
+   *
+   * @param dryRun only says what would go
+   */
+  public Garbage gc(boolean dryRun) {
+    return locked("collect garbage", () -> new GarbageCollector(this, dryRun).run());
+  }
+
+  /**
+   * Compares everything that a conversation has on disk with its checksums.
+   *
+   * @param progress is told how many bytes of rows were read since it was last told
+   */
+  public Verification verify(String id, LongConsumer progress) {
+    ConversationFiles files = files(id);
+    requireExisting(files);
+    try {
+      return new Verifier(this).run(files, progress);
+    } catch (IOException e) {
+      throw failure("cannot verify '%s'".formatted(id), files.folder(), e);
+    }
+  }
+
+  /** Figures, as of now. */
+  public StoreStats stats() {
+    try {
+      long mapped = 0;
+      long resident = 0;
+      for (Conversation conversation : open) {
+        mapped += conversation.mappedBytes();
+        long bytes = conversation.residentBytes();
+        resident = bytes < 0 || resident < 0 ? -1 : resident + bytes;
+      }
+      return new StoreStats(
+          ids().size(),
+          open.size(),
+          new Evictor(this).bytes(),
+          mapped,
+          resident,
+          counters.bytesWritten.sum(),
+          counters.commits.sum(),
+          counters.tokensAccepted.sum(),
+          counters.tokensReused.sum());
+    } catch (IOException e) {
+      throw failure("cannot measure the store", folder, e);
+    }
+  }
+
   /** Lets go of the store. Conversations that are still open stay so. */
   @Override
   public void close() {}
@@ -178,6 +369,91 @@ public final class ConversationStore implements AutoCloseable {
 
   BlockFolder blockFolder() {
     return blocks;
+  }
+
+  Path conversations() {
+    return conversations;
+  }
+
+  Counters counters() {
+    return counters;
+  }
+
+  private void requireExisting(ConversationFiles files) {
+    if (!Files.exists(files.folder(), LinkOption.NOFOLLOW_LINKS)) {
+      throw missing(files.id());
+    }
+    Folders.requireFolder(files.folder());
+  }
+
+  private GatunException missing(String id) {
+    return new GatunException("there is no conversation '%s' in %s".formatted(id, folder));
+  }
+
+  private static void requireFree(ConversationFiles files) {
+    if (Files.exists(files.folder(), LinkOption.NOFOLLOW_LINKS)) {
+      throw new GatunException(
+          "there is a conversation '%s' already; choose another name".formatted(files.id()));
+    }
+  }
+
+  /** Whether somebody has a conversation open for writing now. */
+  boolean openForWriting(ConversationFiles files) throws IOException {
+    Optional<LockFile.Hold> writer = LockFile.tryWriter(files.lock());
+    writer.ifPresent(LockFile.Hold::close);
+    return writer.isEmpty();
+  }
+
+  /**
+   * Deletes a conversation. It is gone once its folder is renamed; what a crash leaves after that is
+   * garbage. Store's and writer's lock held.
+   *
+   * @return disk space that this freed
+   */
+  long deleteLocked(ConversationFiles files, Census census) throws IOException {
+    JournalFile journal = census.journals().get(files.id());
+    Path deleted = conversations.resolve(".deleted-" + UUID.randomUUID());
+    Files.move(files.folder(), deleted, StandardCopyOption.ATOMIC_MOVE);
+    Folders.force(conversations);
+    long freed;
+    if (journal == null) {
+      // Which blocks were its own is not known: gc finds them, once all other journals can be read.
+      freed = Census.folderBytes(deleted);
+    } else {
+      freed = Census.folderBytes(deleted);
+      boolean known = census.named().isPresent();
+      Set<Long> blocksOfIt = Census.blocksOf(journal);
+      census.remove(files.id());
+      // Also those that the journal no longer names, but that a crash kept from being removed.
+      blocksOfIt.addAll(blocks.blocks(journal.header().owner()));
+      for (long block : known ? blocksOfIt : Set.<Long>of()) {
+        if (census.users(block) == 0) {
+          freed += blocks.size(block);
+          blocks.delete(block);
+          int owner = BlockFolder.owner(block);
+          if (!census.lives(owner)) {
+            blocks.deleteOwnerIfEmpty(owner);
+          }
+        }
+      }
+      blocks.deleteOwnerIfEmpty(journal.header().owner());
+    }
+    Folders.delete(deleted);
+    return freed;
+  }
+
+  /** An operation on the files of the store. */
+  @FunctionalInterface
+  private interface Operation<T> {
+    T run() throws IOException;
+  }
+
+  private <T> T locked(String what, Operation<T> operation) {
+    try (LockFile.Hold _ = lock()) {
+      return operation.run();
+    } catch (IOException e) {
+      throw failure("cannot " + what, folder, e);
+    }
   }
 
   void opened(Conversation conversation) {
@@ -216,23 +492,43 @@ public final class ConversationStore implements AutoCloseable {
     }
   }
 
-  /** Asked before a conversation makes a block file. */
-  void beforeAllocating(long bytes) {}
+  /** Asked before a conversation makes a block file: sees to the disk budget. */
+  void beforeAllocating(long bytes) {
+    long budget = options.budgetBytes();
+    if (budget == 0) {
+      return;
+    }
+    locked(
+        "keep to the disk budget",
+        () -> {
+          Evictor evictor = new Evictor(this);
+          if (evictor.bytes() + bytes > budget) {
+            Eviction eviction = evictor.run(Math.max(0, budget - bytes), false);
+            if (eviction.bytesAfter() + bytes > budget) {
+              throw new GatunException(
+                  "a block of %,d bytes would pass the store's budget of %,d bytes: %,d are taken by conversations that are open or pinned; raise the budget, or unpin or delete some"
+                      .formatted(bytes, budget, eviction.bytesAfter()));
+            }
+          }
+          return null;
+        });
+  }
 
   /** Removes those of the blocks that no journal names. Their owners must not be making them. */
   void collect(Collection<Long> candidates) {
-    try (LockFile.Hold _ = lock()) {
-      Optional<Set<Long>> named = new BlockReferences(this).all();
-      if (named.isPresent()) {
-        for (long block : candidates) {
-          if (!named.get().contains(block)) {
-            blocks.delete(block);
+    locked(
+        "remove blocks that are no longer needed",
+        () -> {
+          Optional<Set<Long>> named = Census.take(this).named();
+          if (named.isPresent()) {
+            for (long block : candidates) {
+              if (!named.get().contains(block)) {
+                blocks.delete(block);
+              }
+            }
           }
-        }
-      }
-    } catch (IOException e) {
-      throw failure("cannot remove blocks that are no longer needed", folder, e);
-    }
+          return null;
+        });
   }
 
   static GatunException failure(String what, Path where, IOException e) {

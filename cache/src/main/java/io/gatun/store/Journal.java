@@ -65,7 +65,10 @@ final class Journal implements AutoCloseable {
    * @throws DiskFullException if the disk has no room; nothing is left
    */
   static void create(Path file, JournalHeader header) throws IOException {
-    BlockMemory.createPreallocated(file, SMALLEST);
+    Uninterrupted.call(() -> {
+      BlockMemory.createPreallocated(file, SMALLEST);
+      return null;
+    });
     try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "rw")) {
       journal.write(header.encode());
       journal.getFD().sync();

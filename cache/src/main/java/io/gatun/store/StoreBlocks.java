@@ -75,6 +75,15 @@ final class StoreBlocks implements BlockSource {
     this.guard = guard;
   }
 
+  /** Blocks that are only read. */
+  static StoreBlocks forReading(BlockFolder folder, KvLayout layout, Fingerprint fingerprint) {
+    Guard refuse =
+        bytes -> {
+          throw new IllegalStateException("a reader makes no blocks");
+        };
+    return new StoreBlocks(folder, 0, 0, layout, fingerprint, new Health("a reader"), refuse);
+  }
+
   @Override
   public KvLayout layout() {
     return layout;
@@ -92,6 +101,8 @@ final class StoreBlocks implements BlockSource {
     guard.beforeAllocating(bytes);
     long id = BlockFolder.id(owner, nextNumber);
     Path file = folder.file(id);
+    BlockAllocationEvent event = new BlockAllocationEvent();
+    event.begin();
     try {
       Uninterrupted.call(() -> {
         BlockMemory.createPreallocated(file, bytes);
@@ -103,6 +114,9 @@ final class StoreBlocks implements BlockSource {
         byte[] page = new BlockHeader(id, layout, fingerprint).encode();
         MemorySegment.copy(
             page, 0, mappings.get(block).memory, ValueLayout.JAVA_BYTE, 0, page.length);
+        event.file = file.toString();
+        event.bytes = bytes;
+        event.commit();
         return block;
       } catch (IOException | RuntimeException e) {
         Files.deleteIfExists(file);
@@ -158,6 +172,24 @@ final class StoreBlocks implements BlockSource {
   /** Notes that a journal names this block now. */
   void journaled(KvBlock block) {
     mappings.get(block).journaled = true;
+  }
+
+  /** Bytes of the files that are mapped now. */
+  long mappedBytes() {
+    return mappings.values().stream().mapToLong(mapping -> mapping.memory.byteSize()).sum();
+  }
+
+  /** Bytes of the mapped files that are in memory now; -1 where the system does not tell. */
+  long residentBytes() {
+    long resident = 0;
+    for (Mapping mapping : mappings.values()) {
+      long bytes = BlockMemory.residentBytes(mapping.memory);
+      if (bytes < 0) {
+        return -1;
+      }
+      resident += bytes;
+    }
+    return resident;
   }
 
   @Override

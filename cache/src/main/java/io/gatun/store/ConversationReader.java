@@ -1,0 +1,223 @@
+package io.gatun.store;
+
+import io.gatun.cache.BlockSource;
+import io.gatun.cache.GatunException;
+import io.gatun.cache.KvBlock;
+import io.gatun.cache.KvCache;
+import io.gatun.cache.KvLayout;
+import io.gatun.cache.KvRun;
+import io.gatun.cache.KvView;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A conversation that is open for reading, possibly while a writer in this or another process goes
+ * on with it. Shows committed tokens only; {@link #refresh} takes what was committed since, without
+ * reopening.
+ *
+ * <p>As long as it is open, no committed row that it can have seen is written again.
+ *
+ * <p>Thread rules: one thread at a time; views may be used by any number of threads.
+ */
+public final class ConversationReader implements AutoCloseable {
+  /** How often a state may vanish under us before that is an error: each time a newer one came. */
+  private static final int PATIENCE = 1_000;
+
+  private final ConversationFiles files;
+  private final LockFile.Hold readerLock;
+  private final RandomAccessFile journal;
+  private final JournalHeader header;
+  private final JournalState state;
+  private final StoreBlocks blocks;
+  private final Map<Long, KvBlock> mapped = new HashMap<>();
+  private KvCache cache;
+  private long end;
+  private int crc;
+  private boolean closed;
+
+  private ConversationReader(
+      ConversationStore store,
+      ConversationFiles files,
+      LockFile.Hold readerLock,
+      RandomAccessFile journal,
+      byte[] page) {
+    this.files = files;
+    this.readerLock = readerLock;
+    this.journal = journal;
+    this.header = JournalHeader.decode(page, files.journal());
+    this.state = new JournalState(header.layout().blockTokens());
+    this.blocks =
+        StoreBlocks.forReading(store.blockFolder(), header.layout(), header.fingerprint());
+    this.cache = KvCache.of((BlockSource) blocks);
+    this.end = JournalHeader.BYTES;
+    this.crc = JournalHeader.crc(page);
+  }
+
+  static ConversationReader open(ConversationStore store, ConversationFiles files)
+      throws IOException {
+    Folders.requireFolder(files.folder());
+    LockFile.Hold lock = LockFile.reader(files.lock());
+    RandomAccessFile journal = null;
+    try {
+      Folders.requireFile(files.journal());
+      journal = new RandomAccessFile(files.journal().toFile(), "r");
+      byte[] page = JournalFile.page(journal, files.journal());
+      ConversationReader reader = new ConversationReader(store, files, lock, journal, page);
+      reader.refresh();
+      return reader;
+    } catch (IOException | RuntimeException | Error e) {
+      if (journal != null) {
+        journal.close();
+      }
+      lock.close();
+      throw e;
+    }
+  }
+
+  /** Its name in the store. */
+  public String id() {
+    return files.id();
+  }
+
+  /** Where rows lie. */
+  public KvLayout layout() {
+    return header.layout();
+  }
+
+  /** The fingerprint, element types and shape included. */
+  public Fingerprint fingerprint() {
+    return header.fingerprint();
+  }
+
+  /** The token ids that were on disk at the last {@link #refresh}; changes with it. */
+  public Tokens tokens() {
+    return state.tokens();
+  }
+
+  /** Tokens whose K/V was on disk at the last {@link #refresh}. */
+  public long committedTokens() {
+    return state.committed();
+  }
+
+  /** The committed K/V as of the last {@link #refresh}; close it when done. */
+  public KvView view() {
+    checkOpen();
+    return cache.view();
+  }
+
+  /**
+   * Takes what was committed since the last time.
+   *
+   * @return whether there was anything
+   * @throws GatunException if the conversation was cut back by a recovery, or its blocks are damaged
+   */
+  public boolean refresh() {
+    checkOpen();
+    try {
+      boolean changed = false;
+      for (int tries = 0; ; tries++) {
+        changed |= readJournal();
+        try {
+          mapBlocks();
+          return changed;
+        } catch (GatunException e) {
+          // A writer may have dropped the block after the state that we read: then there is a
+          // newer.
+          if (tries == PATIENCE || published() == end) {
+            throw e;
+          }
+        }
+      }
+    } catch (IOException e) {
+      throw ConversationStore.failure(
+          "cannot read conversation '%s'".formatted(id()), files.folder(), e);
+    }
+  }
+
+  private long published() throws IOException {
+    byte[] word = new byte[8];
+    journal.seek(JournalHeader.PUBLISHED);
+    journal.readFully(word);
+    long value = 0;
+    for (int i = 7; i >= 0; i--) {
+      value = value << 8 | (word[i] & 0xff);
+    }
+    return value;
+  }
+
+  private boolean readJournal() throws IOException {
+    long published = published();
+    if (published < end) {
+      throw new GatunException(
+          "conversation '%s' was cut back by a recovery; close this reader and open it again"
+              .formatted(id()));
+    }
+    JournalScan scan = new JournalScan(journal, end, crc, published);
+    scan.applyTo(state);
+    boolean changed = scan.end() > end;
+    end = scan.end();
+    crc = scan.crc();
+    if (end < published) {
+      throw new GatunException(
+          "%s: the record at offset %,d is damaged (%s); run 'gatun conversations verify %s'"
+              .formatted(files.journal(), end, scan.stopped(), id()));
+    }
+    return changed;
+  }
+
+  private void mapBlocks() throws IOException {
+    List<KvRun> runs = new ArrayList<>();
+    try {
+      for (RunState run : state.runs()) {
+        KvBlock block = mapped.get(run.block());
+        if (block == null) {
+          block = blocks.open(run.block(), false);
+          mapped.put(run.block(), block);
+        }
+        runs.add(new KvRun(block.retain(), run.tokens()));
+      }
+    } catch (IOException | RuntimeException e) {
+      runs.forEach(run -> run.block().release());
+      throw e;
+    }
+    KvCache before = cache;
+    cache = KvCache.of(blocks, runs, false);
+    before.close();
+    List<Long> needed = state.runs().stream().map(RunState::block).toList();
+    mapped
+        .entrySet()
+        .removeIf(entry -> {
+          boolean gone = !needed.contains(entry.getKey());
+          if (gone) {
+            entry.getValue().release();
+          }
+          return gone;
+        });
+  }
+
+  private void checkOpen() {
+    if (closed) {
+      throw new IllegalStateException("the reader of '%s' is closed".formatted(id()));
+    }
+  }
+
+  /** Lets go of the files. Views must not be used for longer than the reader is open. */
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    try (LockFile.Hold _ = readerLock) {
+      cache.close();
+      mapped.values().forEach(KvBlock::release);
+      journal.close();
+    } catch (IOException e) {
+      throw ConversationStore.failure("cannot close a reader", files.folder(), e);
+    }
+  }
+}

@@ -1,0 +1,117 @@
+package io.gatun.store;
+
+import io.gatun.cache.KvLayout;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+
+/**
+ * Makes conversations: empty ones, and ones that begin with what another one has. A conversation is
+ * put together under a name that no id can have and then renamed, so that a crash leaves all of it
+ * or nothing that counts. Used with the store's lock held.
+ */
+final class NewConversation {
+  private final ConversationStore store;
+
+  NewConversation(ConversationStore store) {
+    this.store = store;
+  }
+
+  /** An empty one. */
+  void create(ConversationFiles files, KvLayout layout, Fingerprint fingerprint)
+      throws IOException {
+    make(files, layout, fingerprint, null, 0);
+  }
+
+  /**
+   * One with the first tokens of another: ids copied, K/V rows shared, as far as they are committed.
+   *
+   * @param at tokens to take, at most those that the source knows
+   */
+  void fork(JournalFile source, ConversationFiles files, long at) throws IOException {
+    make(files, source.header().layout(), source.header().fingerprint(), source, (int) at);
+  }
+
+  private void make(
+      ConversationFiles files, KvLayout layout, Fingerprint fingerprint, JournalFile source, int at)
+      throws IOException {
+    int owner = store.blockFolder().newOwner();
+    Path unfinished = files.folder().resolveSibling(".new-" + UUID.randomUUID());
+    try {
+      Folders.create(unfinished);
+      Path journal = unfinished.resolve("journal");
+      JournalHeader header =
+          new JournalHeader(owner, System.currentTimeMillis(), layout, fingerprint);
+      Journal.create(journal, header);
+      Folders.createFile(unfinished.resolve("used"));
+      if (source != null) {
+        copy(source, at, journal, header);
+      }
+      Folders.force(unfinished);
+      Files.move(unfinished, files.folder(), StandardCopyOption.ATOMIC_MOVE);
+      Folders.force(files.folder().getParent());
+    } catch (IOException | RuntimeException e) {
+      Folders.delete(unfinished);
+      store.blockFolder().deleteOwnerIfEmpty(owner);
+      throw e;
+    }
+  }
+
+  private void copy(JournalFile source, int at, Path file, JournalHeader header)
+      throws IOException {
+    List<RunState> shared = firstRuns(source.state(), at);
+    announce(source.state(), shared, header.layout());
+    Health health = new Health("the journal " + file);
+    try (Journal journal =
+        Journal.open(file, health, JournalHeader.BYTES, JournalHeader.crc(header.encode()))) {
+      JournalState state = new JournalState(header.layout().blockTokens());
+      int[] ids = new int[Math.min(at, JournalRecord.Ids.MOST)];
+      for (int done = 0; done < at; done += ids.length) {
+        int count = Math.min(ids.length, at - done);
+        source.state().tokens().copy(done, ids, 0, count);
+        append(journal, state, new JournalRecord.Ids(done, ids, 0, count));
+      }
+      long now = System.currentTimeMillis();
+      if (!shared.isEmpty()) {
+        append(journal, state, state.change(shared, false, now));
+      }
+      append(journal, state, new JournalRecord.Mark(JournalRecord.Mark.CLOSED, now));
+      journal.force();
+    }
+  }
+
+  private static void append(Journal journal, JournalState state, JournalRecord record) {
+    journal.append(record);
+    state.apply(record);
+  }
+
+  private static List<RunState> firstRuns(JournalState state, long tokens) {
+    List<RunState> first = new ArrayList<>();
+    long start = 0;
+    for (RunState run : state.runs()) {
+      if (start >= tokens) {
+        break;
+      }
+      int kept = (int) Math.min(run.tokens(), tokens - start);
+      first.add(kept == run.tokens() ? run : run.cut(kept));
+      start += run.tokens();
+    }
+    return first;
+  }
+
+  /**
+   * Tells the source which rows of its open tail it must not write again. Other blocks need no
+   * telling: nobody writes to them any more.
+   */
+  private void announce(JournalState source, List<RunState> shared, KvLayout layout)
+      throws IOException {
+    if (source.openTail() && shared.size() == source.runs().size()) {
+      RunState tail = shared.getLast();
+      store.blockFolder().share(tail.block(), tail.coveredRows(), layout.blockTokens());
+    }
+  }
+}
