@@ -1,5 +1,7 @@
 package io.gatun.bench.measure;
 
+import java.lang.management.CompilationMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -18,11 +20,23 @@ public final class Contest {
    * @param rounds rounds, each a sample of every contender
    * @param sampleMillis least time of a sample
    * @param warmUpMillis time that each contender runs before the first round
+   * @param settleMillis pause before each sample, so that the threads of the contender before, which
+   *     may look out for work for a while, have gone to sleep
    */
-  public record Effort(int rounds, int sampleMillis, int warmUpMillis) {
+  public record Effort(int rounds, int sampleMillis, int warmUpMillis, int settleMillis) {
+    /** An effort without pauses. */
+    public Effort(int rounds, int sampleMillis, int warmUpMillis) {
+      this(rounds, sampleMillis, warmUpMillis, 0);
+    }
+
+    /** The same with a pause before each sample. */
+    public Effort settling(int millis) {
+      return new Effort(rounds, sampleMillis, warmUpMillis, millis);
+    }
+
     /** Checks the numbers. */
     public Effort {
-      if (rounds < 1 || sampleMillis < 1 || warmUpMillis < 0) {
+      if (rounds < 1 || sampleMillis < 1 || warmUpMillis < 0 || settleMillis < 0) {
         throw new IllegalArgumentException(
             "%d rounds of %d ms after %d ms are not measurable"
                 .formatted(rounds, sampleMillis, warmUpMillis));
@@ -31,7 +45,7 @@ public final class Contest {
 
     /** Seconds that a contest of so many contenders takes, roughly. */
     public double seconds(int contenders) {
-      return contenders * (warmUpMillis + (double) rounds * sampleMillis) / 1000;
+      return contenders * (warmUpMillis + (double) rounds * (sampleMillis + settleMillis)) / 1000;
     }
   }
 
@@ -71,7 +85,12 @@ public final class Contest {
         // Every second round runs backwards: neither is anyone always first, nor always behind
         // the same other one.
         int i = round % 2 == 0 ? (turn + round / 2) % n : (n - 1 - turn + round / 2) % n;
-        long time = time(entrants.get(i).step(), next[i], calls[i]);
+        Step step = entrants.get(i).step();
+        if (effort.settleMillis() > 0) {
+          settle(effort.settleMillis());
+          time(step, next[i]++, 1);
+        }
+        long time = time(step, next[i], calls[i]);
         next[i] += calls[i];
         nanos[i][round] = (double) time / calls[i];
         listener.sampled();
@@ -80,22 +99,48 @@ public final class Contest {
     return new Result(entrants.stream().map(Entrant::name).toList(), nanos);
   }
 
-  /** Runs one contender until the warm-up is over, and says how many calls fill a sample. */
+  /**
+   * Runs one contender for the warm-up time, and then on until neither the compiler nor its own
+   * speed has moved for half of that time; at most for ten times of it. On a busy machine the
+   * compiler threads get their turn late, and a step that runs interpreted is no sample.
+   *
+   * @return how many calls fill a sample
+   */
   private int warmUp(int i, Effort effort, int[] next) {
     Step step = entrants.get(i).step();
-    long end = System.nanoTime() + effort.warmUpMillis() * 1_000_000L;
+    CompilationMXBean compiler = ManagementFactory.getCompilationMXBean();
+    long sample = effort.sampleMillis() * 1_000_000L;
+    long least = effort.warmUpMillis() * 1_000_000L;
+    long start = System.nanoTime();
+    long moved = start;
+    long compiled = -1;
+    double best = Double.POSITIVE_INFINITY;
     int calls = 1;
-    long time;
+    long now;
     do {
-      time = time(step, next[i], calls);
+      long time = time(step, next[i], calls);
       next[i] += calls;
-      if (time < effort.sampleMillis() * 1_000_000L) {
-        double more = 1.1 * effort.sampleMillis() * 1e6 / Math.max(time, 1);
-        calls = (int) Math.ceil(calls * Math.clamp(more, 1.0, 8.0));
+      now = System.nanoTime();
+      double perCall = Math.max(1.0, time) / calls;
+      if (perCall < 0.95 * best
+          || compiler != null && compiled != compiler.getTotalCompilationTime()) {
+        moved = now;
       }
-    } while (System.nanoTime() < end || time < effort.sampleMillis() * 900_000L);
-    double perCall = (double) time / calls;
-    return Math.max(1, (int) Math.ceil(effort.sampleMillis() * 1e6 / perCall));
+      best = Math.min(best, perCall);
+      compiled = compiler == null ? 0 : compiler.getTotalCompilationTime();
+      // Grow step by step: the first calls may be a hundred times slower than the later ones.
+      calls = Math.clamp((long) Math.ceil(sample / best), 1, 4 * calls);
+    } while (now - start < least || now - moved < least / 2 && now - start < 10 * least);
+    return Math.max(1, (int) Math.ceil(sample / best));
+  }
+
+  private static void settle(int millis) {
+    try {
+      Thread.sleep(millis);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while measuring", e);
+    }
   }
 
   private static long time(Step step, int from, int calls) {

@@ -1,6 +1,7 @@
 package io.gatun.bench.measure;
 
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * What is kept of a series of samples: its median and its spread. The spread is the range between
@@ -28,6 +29,11 @@ public record Summary(double median, double low, double high, int count) {
     }
     return new Summary(
         percentile(sorted, 0.5), percentile(sorted, 0.1), percentile(sorted, 0.9), sorted.length);
+  }
+
+  /** Summarises samples in any order. */
+  public static Summary of(List<Double> samples) {
+    return of(samples.stream().mapToDouble(Double::doubleValue).toArray());
   }
 
   /** The percentile of sorted samples, linear between the two nearest ranks. */

@@ -57,12 +57,12 @@ public final class Charts {
     return save(chart, folder, name);
   }
 
-  /** Bars of times on a logarithmic axis, by series, then by category. */
-  public static Path times(
-      String title, String axis, Map<String, Map<String, Double>> times, Path folder, String name)
+  /** Bars of rates, from 0, by series, then by category. */
+  public static Path rates(
+      String title, String axis, Map<String, Map<String, Double>> rates, Path folder, String name)
       throws IOException {
-    CategoryChart chart = bars(title, axis, times);
-    chart.getStyler().setYAxisLogarithmic(true);
+    CategoryChart chart = bars(title, axis, rates);
+    chart.getStyler().setYAxisMin(0.0);
     return save(chart, folder, name);
   }
 
