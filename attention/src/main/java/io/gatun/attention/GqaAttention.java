@@ -77,7 +77,8 @@ public final class GqaAttention implements AutoCloseable {
     this.outRowBytes = (long) shape.valueDim() * Float.BYTES;
     this.left = new AtomicIntegerArray(shape.kvHeads());
     KeyKernel keyKernel = kernels.keys(layout.keyType(), shape.keyDim());
-    ValueKernel valueKernel = kernels.values(layout.valueType(), shape.valueDim());
+    ValueKernel valueKernel =
+        kernels.values(layout.valueType(), shape.valueDim(), layout.valueRowBytes());
     this.storedFloats = RowBlock.storedFloats(valueKernel);
     this.workers = new RowBlock[team.threads()];
     for (int i = 0; i < workers.length; i++) {

@@ -20,8 +20,12 @@ interface Kernels {
   /** The kernel for keys of this type and width. */
   KeyKernel keys(KvType type, int keyDim);
 
-  /** The kernel for values of this type and width. */
-  ValueKernel values(KvType type, int valueDim);
+  /**
+   * The kernel for values of this type and width.
+   *
+   * @param rowBytes from one row to the next; more than the row takes where values lie in the keys
+   */
+  ValueKernel values(KvType type, int valueDim, int rowBytes);
 
   /** The softmax. */
   SoftmaxKernel softmax();

@@ -25,8 +25,8 @@ final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public ValueKernel values(KvType type, int valueDim) {
-    return new Values(type, valueDim);
+  public ValueKernel values(KvType type, int valueDim, int rowBytes) {
+    return new Values(type, valueDim, rowBytes);
   }
 
   @Override
@@ -69,7 +69,7 @@ final class ScalarKernels implements Kernels {
     }
   }
 
-  private record Values(KvType type, int dim) implements ValueKernel {
+  private record Values(KvType type, int dim, int rowBytes) implements ValueKernel {
     @Override
     public int stride() {
       return dim;
@@ -91,7 +91,7 @@ final class ScalarKernels implements Kernels {
         int at,
         int rows) {
       for (int t = 0; t < tokens; t++) {
-        long row = offset + (long) t * type.rowBytes(dim);
+        long row = offset + (long) t * rowBytes;
         float w0 = weights[weightsAt + ROWS * t];
         float w1 = weights[weightsAt + ROWS * t + 1];
         float w2 = weights[weightsAt + ROWS * t + 2];

@@ -27,7 +27,8 @@ final class Specialized {
     }
   }
 
-  /** A copy of {@code template}, which has a constructor that takes the row width. */
+  /** A copy of {@code template}, which has a constructor with the arguments of {@link
+   * Copy#create}. */
   static Copy copy(Class<?> template, KvType type) {
     try (InputStream in = template.getResourceAsStream(template.getSimpleName() + ".class")) {
       if (in == null) {
@@ -45,12 +46,13 @@ final class Specialized {
 
   /** A copied class. */
   record Copy(Lookup lookup) {
-    /** An instance for rows of {@code dim} values. */
-    Object create(int dim) {
+    /** An instance for rows of {@code dim} values that begin {@code rowBytes} apart. */
+    Object create(int dim, int rowBytes) {
       try {
         return lookup
-            .findConstructor(lookup.lookupClass(), MethodType.methodType(void.class, int.class))
-            .invoke(dim);
+            .findConstructor(
+                lookup.lookupClass(), MethodType.methodType(void.class, int.class, int.class))
+            .invoke(dim, rowBytes);
       } catch (RuntimeException | Error e) {
         throw e;
       } catch (Throwable e) {

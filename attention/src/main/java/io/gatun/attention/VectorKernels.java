@@ -27,14 +27,14 @@ final class VectorKernels implements Kernels {
   @Override
   public synchronized KeyKernel keys(KvType type, int keyDim) {
     Specialized.Copy copy = keys.computeIfAbsent(type, t -> Specialized.copy(VectorKeys.class, t));
-    return (KeyKernel) copy.create(keyDim);
+    return (KeyKernel) copy.create(keyDim, type.rowBytes(keyDim));
   }
 
   @Override
-  public synchronized ValueKernel values(KvType type, int valueDim) {
+  public synchronized ValueKernel values(KvType type, int valueDim, int rowBytes) {
     Specialized.Copy copy =
         values.computeIfAbsent(type, t -> Specialized.copy(VectorValues.class, t));
-    return (ValueKernel) copy.create(valueDim);
+    return (ValueKernel) copy.create(valueDim, rowBytes);
   }
 
   @Override

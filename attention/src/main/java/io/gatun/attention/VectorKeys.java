@@ -59,10 +59,10 @@ final class VectorKeys implements KeyKernel {
   private final int inVectors;
   private final int[] order;
 
-  VectorKeys(int dim) {
+  VectorKeys(int dim, int rowBytes) {
     this.dim = dim;
     this.stride = VectorRows.stride(dim);
-    this.rowBytes = TYPE.rowBytes(dim);
+    this.rowBytes = rowBytes;
     this.inPairs = VectorRows.inPairs(dim);
     this.inVectors = VectorRows.inVectors(dim);
     this.order = VectorRows.order(TYPE, dim);

@@ -50,10 +50,10 @@ final class VectorValues implements ValueKernel {
   private final int inVectors;
   private final int[] order;
 
-  VectorValues(int dim) {
+  VectorValues(int dim, int rowBytes) {
     this.dim = dim;
     this.stride = VectorRows.stride(dim);
-    this.rowBytes = TYPE.rowBytes(dim);
+    this.rowBytes = rowBytes;
     this.inPairs = VectorRows.inPairs(dim);
     this.inVectors = VectorRows.inVectors(dim);
     this.order = VectorRows.order(TYPE, dim);
