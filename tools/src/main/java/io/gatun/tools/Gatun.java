@@ -5,7 +5,7 @@ import io.gatun.tools.cli.Failures;
 import io.gatun.tools.plan.PlanCommand;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
-import java.io.PrintStream;
+import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.ServiceLoader;
 import picocli.CommandLine;
@@ -50,13 +50,13 @@ public final class Gatun implements Runnable {
   /** Runs one command and exits with its code. */
   public static void main(String[] args) {
     // Generated text and box-drawing characters are UTF-8 whatever the locale is.
-    System.setOut(utf8(FileDescriptor.out));
-    System.setErr(utf8(FileDescriptor.err));
-    System.exit(commandLine().execute(args));
+    CommandLine line = commandLine();
+    line.setOut(utf8(FileDescriptor.out)).setErr(utf8(FileDescriptor.err));
+    System.exit(line.execute(args));
   }
 
-  private static PrintStream utf8(FileDescriptor descriptor) {
-    return new PrintStream(new FileOutputStream(descriptor), true, StandardCharsets.UTF_8);
+  private static PrintWriter utf8(FileDescriptor descriptor) {
+    return new PrintWriter(new FileOutputStream(descriptor), true, StandardCharsets.UTF_8);
   }
 
   @Override

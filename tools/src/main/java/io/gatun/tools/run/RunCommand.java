@@ -1,0 +1,165 @@
+package io.gatun.tools.run;
+
+import io.gatun.cache.KvType;
+import io.gatun.tools.sampling.SamplingOptions;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code gatun run}: the options, checked; {@link RunSession} does the work. */
+@Command(
+    name = "run",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Reads a context into a KV cache in mapped files and continues it.",
+      "",
+      "The cache stays: the next run of the same conversation opens it in milliseconds and reads"
+          + " only what is new. Where the stored conversation begins with the context and prompt"
+          + " given, it goes on from its end; where they differ, the common front is kept and the"
+          + " rest is read anew. With no --context, the prompt is added to the conversation.",
+      "",
+      "With no arguments, the built-in model continues a passage of a bundled text.",
+      ""
+    })
+public final class RunCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--model",
+      paramLabel = "DIR",
+      description = "Hugging Face folder of a model; default: the built-in model, recall")
+  private Path model;
+
+  @Option(
+      names = "--context",
+      paramLabel = "FILE",
+      description = "text to read first, UTF-8; may be given several times, in order")
+  private List<Path> contexts = new ArrayList<>();
+
+  @Option(names = "--prompt", paramLabel = "TEXT", description = "text to continue")
+  private String prompt;
+
+  @Option(
+      names = "--chat",
+      description = "put the prompt into the model's chat template, as a user's message")
+  private boolean chat;
+
+  @Option(
+      names = "--max-tokens",
+      paramLabel = "N",
+      defaultValue = "200",
+      description = "tokens to generate at most; default ${DEFAULT-VALUE}")
+  private int maxTokens;
+
+  @Option(
+      names = "--store",
+      paramLabel = "DIR",
+      description = "folder of stored conversations; default: 'store' in your data folder")
+  private Path store;
+
+  @Option(
+      names = "--conversation",
+      paramLabel = "ID",
+      description = "which one, letters, digits, _ and -; default: one per model and element type")
+  private String conversation;
+
+  @Option(
+      names = "--kv-type",
+      paramLabel = "TYPE",
+      description =
+          "element type of the cache: ${COMPLETION-CANDIDATES}; default: that of the weights")
+  private KvType kvType;
+
+  @Option(
+      names = "--commit-every",
+      paramLabel = "N",
+      description =
+          "commit each time so many tokens were added, and say so on stderr; default: every"
+              + " 256, silently")
+  private Integer commitEvery;
+
+  @Option(
+      names = "--temperature",
+      paramLabel = "T",
+      defaultValue = "0",
+      description = "0 takes the likeliest token; default ${DEFAULT-VALUE}")
+  private double temperature;
+
+  @Option(
+      names = "--top-k",
+      paramLabel = "K",
+      defaultValue = "0",
+      description = "sample from the K likeliest tokens; 0: from all")
+  private int topK;
+
+  @Option(
+      names = "--top-p",
+      paramLabel = "P",
+      defaultValue = "1",
+      description = "sample from the likeliest tokens that have P of the probability together")
+  private double topP;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "S",
+      defaultValue = "0",
+      description = "of the sampling; a resumed conversation goes on as an uninterrupted one would")
+  private long seed;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "threads; default: all processors. The result does not depend on it")
+  private Integer threads;
+
+  @Option(
+      names = "--json",
+      description = "print as last line an object that says what was done")
+  private boolean json;
+
+  @Override
+  public Integer call() {
+    check(maxTokens >= 0, "--max-tokens is %s, not 0 or more", maxTokens);
+    check(commitEvery == null || commitEvery > 0, "--commit-every is %s, not 1 or more", commitEvery);
+    check(
+        temperature >= 0 && Double.isFinite(temperature),
+        "--temperature is %s, not 0 or more",
+        temperature);
+    check(topK >= 0, "--top-k is %s, not 0 or more", topK);
+    check(topP > 0 && topP <= 1, "--top-p is %s, not above 0 and at most 1", topP);
+    check(threads == null || threads > 0, "--threads is %s, not 1 or more", threads);
+    check(
+        conversation == null || conversation.matches("[A-Za-z0-9_-]{1,64}"),
+        "--conversation is '%s', not 1 to 64 letters, digits, _ and -",
+        conversation);
+    check(!chat || prompt != null, "--chat needs a --prompt%s", "");
+    int team = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+    RunRequest request =
+        new RunRequest(
+            model,
+            List.copyOf(contexts),
+            prompt,
+            chat,
+            maxTokens,
+            store == null ? UserFolders.data().resolve("store") : store,
+            conversation,
+            kvType,
+            commitEvery,
+            new SamplingOptions(temperature, topK, topP, seed),
+            team,
+            json);
+    return new RunSession(request, spec.commandLine().getOut(), spec.commandLine().getErr()).run();
+  }
+
+  private void check(boolean holds, String message, Object value) {
+    if (!holds) {
+      throw new ParameterException(spec.commandLine(), message.formatted(value));
+    }
+  }
+}

@@ -1,0 +1,35 @@
+package io.gatun.tools.run;
+
+import io.gatun.cache.KvType;
+import io.gatun.tools.sampling.SamplingOptions;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * What a run was asked for, checked.
+ *
+ * @param model folder of the model; null for the built-in one
+ * @param prompt null if none was given
+ * @param conversation null for the default one
+ * @param kvType null for that of the weights
+ * @param commitEvery null for the default, which is silent
+ */
+record RunRequest(
+    Path model,
+    List<Path> contexts,
+    String prompt,
+    boolean chat,
+    int maxTokens,
+    Path store,
+    String conversation,
+    KvType kvType,
+    Integer commitEvery,
+    SamplingOptions sampling,
+    int threads,
+    boolean json) {
+
+  /** Whether nothing was said about what to read: the built-in model then shows its own text. */
+  boolean isDemo() {
+    return model == null && contexts.isEmpty() && prompt == null && conversation == null;
+  }
+}

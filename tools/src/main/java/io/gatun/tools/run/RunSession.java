@@ -1,0 +1,237 @@
+package io.gatun.tools.run;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.gatun.attention.Team;
+import io.gatun.cache.GatunException;
+import io.gatun.cache.KvLayout;
+import io.gatun.cache.KvType;
+import io.gatun.store.Conversation;
+import io.gatun.store.ConversationStore;
+import io.gatun.store.StoreOptions;
+import io.gatun.tools.cli.Progress;
+import io.gatun.tools.model.Decoder;
+import io.gatun.tools.model.Model;
+import io.gatun.tools.model.TextStream;
+import io.gatun.tools.model.Tokenizer;
+import io.gatun.tools.recall.Recall;
+import io.gatun.tools.sampling.Sampler;
+import java.io.PrintWriter;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+
+/**
+ * One run: opens model and conversation, brings the cache to the end of what is to be read, and
+ * continues it.
+ *
+ * <p>Design note: what was generated before counts as part of the conversation. So a run that was
+ * killed and is started again goes on where it was, and so does a run that ended.
+ */
+final class RunSession {
+  private static final int DEFAULT_COMMIT_EVERY = 256;
+
+  private final RunRequest request;
+  private final PrintWriter out;
+  private final PrintWriter err;
+
+  // What was done, for the report.
+  private long contextTokens;
+  private long reusedTokens;
+  private long prefillTokens;
+  private double prefillSeconds;
+  private int generated;
+  private double decodeSeconds;
+  private final StringBuilder text = new StringBuilder();
+
+  RunSession(RunRequest request, PrintWriter out, PrintWriter err) {
+    this.request = request;
+    this.out = out;
+    this.err = err;
+  }
+
+  /** Does it; returns the exit code. */
+  int run() {
+    try (StopSignal stop = new StopSignal();
+        Model model = Model.load(modelFolder());
+        Team team = Team.of(request.threads())) {
+      Prompt prompt = Prompt.read(request);
+      StoreOptions options = StoreOptions.defaults().withCommitEvery(commitEvery());
+      KvType type = request.kvType() == null ? model.kvType() : request.kvType();
+      KvLayout layout = KvLayout.of(model.kvShape(), type);
+      String id = request.conversation() == null ? defaultId(type) : request.conversation();
+      try (ConversationStore store = ConversationStore.open(request.store(), options)) {
+        long from = System.nanoTime();
+        try (Conversation conversation = store.openOrCreate(id, model.fingerprint(team), layout)) {
+          double openMillis = (System.nanoTime() - from) / 1e6;
+          conversation.report().findings().forEach(finding -> err.println("gatun: " + finding));
+          decode(conversation, model, team, prompt, stop);
+          conversation.commit();
+          report(conversation, openMillis);
+        }
+      }
+      return stop.stopped() ? 130 : 0;
+    }
+  }
+
+  private Path modelFolder() {
+    return request.model() == null
+        ? Recall.ensure(UserFolders.data().resolve("models").resolve("recall"))
+        : request.model();
+  }
+
+  private int commitEvery() {
+    return request.commitEvery() == null ? DEFAULT_COMMIT_EVERY : request.commitEvery();
+  }
+
+  /** One conversation for each model and element type, so that none is refused by default. */
+  private String defaultId(KvType type) {
+    String name = request.model() == null ? "recall" : name(request.model());
+    String plain = name.replaceAll("[^A-Za-z0-9_-]", "-");
+    String suffix = "-" + type.label();
+    return plain.substring(0, Math.min(plain.length(), 64 - suffix.length())) + suffix;
+  }
+
+  private static String name(Path folder) {
+    Path last = folder.toAbsolutePath().normalize().getFileName();
+    return last == null ? "model" : last.toString();
+  }
+
+  private void decode(
+      Conversation conversation, Model model, Team team, Prompt prompt, StopSignal stop) {
+    try (Decoder decoder = new Decoder(model, conversation.cache(), team)) {
+      align(conversation, prompt, model.tokenizer());
+      MemorySegment logits = prefill(conversation, decoder, stop);
+      if (!stop.stopped()) {
+        generate(conversation, decoder, logits, stop);
+      }
+    }
+  }
+
+  /** Makes the conversation's token ids begin with what was given, keeping as many as possible. */
+  private void align(Conversation conversation, Prompt prompt, Tokenizer tokenizer) {
+    int stored = conversation.tokens().count();
+    boolean adds = stored > 0 && !prompt.isWhole();
+    int[] given = prompt.encode(tokenizer, !adds);
+    if (adds) {
+      conversation.accept(given, 0, given.length);
+    } else {
+      int common = conversation.tokens().commonPrefix(given, given.length);
+      if (common < given.length) {
+        if (common < stored) {
+          err.printf(
+              "gatun: what is given differs from conversation '%s' at token %,d of %,d: these are"
+                  + " kept, the rest is read anew%n",
+              conversation.id(), common, stored);
+          conversation.truncate(common);
+        }
+        conversation.accept(given, common, given.length - common);
+      }
+    }
+    if (conversation.tokens().count() == 0) {
+      throw new GatunException(
+          "there is nothing to continue: conversation '%s' is empty; give a --context or a --prompt"
+              .formatted(conversation.id()));
+    }
+    contextTokens = conversation.tokens().count();
+    reusedTokens = conversation.cache().length();
+    prefillTokens = contextTokens - reusedTokens;
+  }
+
+  /** Computes the K/V that the cache lacks; returns the logits of the last token. */
+  private MemorySegment prefill(Conversation conversation, Decoder decoder, StopSignal stop) {
+    int done = Math.toIntExact(conversation.cache().length());
+    int end = conversation.tokens().count();
+    if (done == end) {
+      return decoder.again(conversation.tokens().get(end - 1));
+    }
+    int[] batch = new int[Math.min(Decoder.DEFAULT_BATCH, commitEvery())];
+    MemorySegment logits = MemorySegment.NULL;
+    long from = System.nanoTime();
+    try (Progress progress = Progress.start("reading", "tokens", end - done)) {
+      while (done < end && !stop.stopped()) {
+        int count = Math.min(batch.length, end - done);
+        conversation.tokens().copy(done, batch, 0, count);
+        logits = decoder.prefill(batch, 0, count);
+        done += count;
+        progress.by(count);
+        commitIfDue(conversation);
+      }
+    }
+    prefillSeconds = (System.nanoTime() - from) / 1e9;
+    prefillTokens -= end - done;
+    return logits;
+  }
+
+  private void generate(
+      Conversation conversation, Decoder decoder, MemorySegment first, StopSignal stop) {
+    Model model = decoder.model();
+    Sampler sampler = new Sampler(request.sampling(), model.config().vocabSize());
+    TextStream stream = model.tokenizer().stream();
+    MemorySegment logits = first;
+    long from = System.nanoTime();
+    while (generated < request.maxTokens() && !stop.stopped()) {
+      int position = conversation.tokens().count();
+      int token = sampler.sample(logits, position);
+      if (model.isStop(token)) {
+        break;
+      }
+      conversation.accept(token);
+      show(stream.next(token));
+      logits = decoder.decode(token);
+      generated++;
+      commitIfDue(conversation);
+    }
+    decodeSeconds = (System.nanoTime() - from) / 1e9;
+    show(stream.end());
+    if (generated > 0) {
+      out.println();
+    }
+  }
+
+  private void show(String piece) {
+    text.append(piece);
+    out.print(piece);
+    out.flush();
+  }
+
+  private void commitIfDue(Conversation conversation) {
+    if (conversation.commitIfDue() && request.commitEvery() != null) {
+      err.println("committed " + conversation.committedTokens());
+      err.flush();
+    }
+  }
+
+  private void report(Conversation conversation, double openMillis) {
+    long perToken = conversation.layout().bytesPerToken();
+    RunReport report =
+        new RunReport(
+            request.model() == null ? "recall" : name(request.model()),
+            conversation.id(),
+            conversation.layout().keyType().label(),
+            contextTokens,
+            reusedTokens,
+            prefillTokens,
+            generated,
+            text.toString(),
+            openMillis,
+            prefillSeconds,
+            generated == 0 ? 0 : generated / decodeSeconds,
+            Math.multiplyExact(conversation.cache().length(), perToken),
+            perToken,
+            conversation.cache().blockBytes(),
+            ProcessMemory.heapMaxBytes(),
+            ProcessMemory.heapUsedBytes(),
+            ProcessMemory.peakRssBytes());
+    if (request.json()) {
+      try {
+        out.println(new ObjectMapper().writeValueAsString(report));
+      } catch (JsonProcessingException e) {
+        throw new IllegalStateException("a record of numbers and texts is always JSON", e);
+      }
+    } else {
+      err.println();
+      err.print(report.describe());
+      err.flush();
+    }
+  }
+}
