@@ -1,6 +1,7 @@
 package io.gatun.tools.run;
 
 import io.gatun.cache.KvType;
+import io.gatun.tools.cli.UserFolders;
 import io.gatun.tools.sampling.SamplingOptions;
 import java.nio.file.Path;
 import java.util.ArrayList;

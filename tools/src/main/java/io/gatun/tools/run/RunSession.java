@@ -8,8 +8,10 @@ import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvType;
 import io.gatun.store.Conversation;
 import io.gatun.store.ConversationStore;
+import io.gatun.store.Fingerprint;
 import io.gatun.store.StoreOptions;
 import io.gatun.tools.cli.Progress;
+import io.gatun.tools.cli.UserFolders;
 import io.gatun.tools.model.Decoder;
 import io.gatun.tools.model.Model;
 import io.gatun.tools.model.TextStream;
@@ -60,8 +62,13 @@ final class RunSession {
       KvLayout layout = KvLayout.of(model.kvShape(), type);
       String id = request.conversation() == null ? defaultId(type) : request.conversation();
       try (ConversationStore store = ConversationStore.open(request.store(), options)) {
+        Tokenizer tokenizer = model.tokenizer();
+        Fingerprint fingerprint = model.fingerprint(team);
+        // A new conversation begins with what other conversations have read of the same text.
+        int[] beginning = store.exists(id) ? new int[0] : prompt.encode(tokenizer, true);
         long from = System.nanoTime();
-        try (Conversation conversation = store.openOrCreate(id, model.fingerprint(team), layout)) {
+        try (Conversation conversation =
+            store.openOrCreate(id, fingerprint, layout, beginning)) {
           double openMillis = (System.nanoTime() - from) / 1e6;
           conversation.report().findings().forEach(finding -> err.println("gatun: " + finding));
           decode(conversation, model, team, prompt, stop);
@@ -110,7 +117,9 @@ final class RunSession {
   /** Makes the conversation's token ids begin with what was given, keeping as many as possible. */
   private void align(Conversation conversation, Prompt prompt, Tokenizer tokenizer) {
     int stored = conversation.tokens().count();
-    boolean adds = stored > 0 && !prompt.isWhole();
+    // A new conversation that took over a stored beginning holds tokens, but none of its own yet.
+    boolean isNew = conversation.report().reusedTokens() > 0;
+    boolean adds = stored > 0 && !prompt.isWhole() && !isNew;
     int[] given = prompt.encode(tokenizer, !adds);
     if (adds) {
       conversation.accept(given, 0, given.length);
@@ -119,8 +128,8 @@ final class RunSession {
       if (common < given.length) {
         if (common < stored) {
           err.printf(
-              "gatun: what is given differs from conversation '%s' at token %,d of %,d: these are"
-                  + " kept, the rest is read anew%n",
+              "gatun: what is given differs from conversation '%s' after the first %,d of its %,d"
+                  + " tokens: these are kept, the rest is read anew%n",
               conversation.id(), common, stored);
           conversation.truncate(common);
         }

@@ -1,4 +1,4 @@
-package io.gatun.tools.run;
+package io.gatun.tools.cli;
 
 import java.nio.file.Path;
 import java.util.Locale;
