@@ -3,6 +3,8 @@ package io.gatun.tools;
 import io.gatun.tools.cli.CommandProvider;
 import io.gatun.tools.cli.Failures;
 import io.gatun.tools.plan.PlanCommand;
+import io.gatun.tools.run.RunCommand;
+import io.gatun.tools.inspect.InspectCommand;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintWriter;
@@ -19,7 +21,7 @@ import picocli.CommandLine.Spec;
     name = "gatun",
     mixinStandardHelpOptions = true,
     version = "gatun 0.1.0",
-    subcommands = {PlanCommand.class},
+    subcommands = {RunCommand.class, InspectCommand.class, ModelCommand.class, PlanCommand.class},
     description = {
       "An off-heap, memory-mapped KV cache for transformer decoding.",
       "",

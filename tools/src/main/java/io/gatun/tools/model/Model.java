@@ -2,6 +2,7 @@ package io.gatun.tools.model;
 
 import io.gatun.attention.Team;
 import io.gatun.cache.KvShape;
+import io.gatun.cache.KvType;
 import io.gatun.store.Fingerprint;
 import io.gatun.tools.safetensors.Checkpoint;
 import java.lang.foreign.Arena;
@@ -76,6 +77,15 @@ public final class Model implements AutoCloseable {
   /** What one token leaves in a KV cache of this model. */
   public KvShape kvShape() {
     return config.kvShape();
+  }
+
+  /** The element type for a cache that loses nothing against the weights: theirs. */
+  public KvType kvType() {
+    return switch (weights.embedding().type()) {
+      case F16 -> KvType.F16;
+      case BF16 -> KvType.BF16;
+      default -> KvType.F32;
+    };
   }
 
   /** The mapped files. */
