@@ -1,0 +1,2 @@
+/** The built-in model. */
+package io.gatun.tools.recall;
