@@ -2,9 +2,9 @@ package io.gatun.tools;
 
 import io.gatun.tools.cli.CommandProvider;
 import io.gatun.tools.cli.Failures;
+import io.gatun.tools.inspect.InspectCommand;
 import io.gatun.tools.plan.PlanCommand;
 import io.gatun.tools.run.RunCommand;
-import io.gatun.tools.inspect.InspectCommand;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintWriter;

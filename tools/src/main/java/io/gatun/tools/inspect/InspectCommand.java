@@ -38,10 +38,7 @@ public final class InspectCommand implements Callable<Integer> {
       description = "folder of stored conversations; default: 'store' in your data folder")
   private Path folder;
 
-  @Option(
-      names = "--conversation",
-      paramLabel = "ID",
-      description = "only this one; default: all")
+  @Option(names = "--conversation", paramLabel = "ID", description = "only this one; default: all")
   private String conversation;
 
   @Option(names = "--json", description = "print an array of objects")
@@ -105,14 +102,13 @@ public final class InspectCommand implements Callable<Integer> {
   }
 
   private static void print(Map<String, Object> facts, PrintWriter out) {
-    facts.forEach(
-        (name, value) ->
-            out.printf(
-                name.equals("id") ? "%2$s%n" : "  %-16s %s%n",
-                name,
-                name.endsWith("ytes") || name.equals("bytesPerToken")
-                    ? Sizes.human(((Number) value).longValue())
-                    : value));
+    facts.forEach((name, value) ->
+        out.printf(
+            name.equals("id") ? "%2$s%n" : "  %-16s %s%n",
+            name,
+            name.endsWith("ytes") || name.equals("bytesPerToken")
+                ? Sizes.human(((Number) value).longValue())
+                : value));
     out.println();
   }
 }

@@ -119,15 +119,14 @@ public final class RunCommand implements Callable<Integer> {
       description = "threads; default: all processors. The result does not depend on it")
   private Integer threads;
 
-  @Option(
-      names = "--json",
-      description = "print as last line an object that says what was done")
+  @Option(names = "--json", description = "print as last line an object that says what was done")
   private boolean json;
 
   @Override
   public Integer call() {
     check(maxTokens >= 0, "--max-tokens is %s, not 0 or more", maxTokens);
-    check(commitEvery == null || commitEvery > 0, "--commit-every is %s, not 1 or more", commitEvery);
+    check(
+        commitEvery == null || commitEvery > 0, "--commit-every is %s, not 1 or more", commitEvery);
     check(
         temperature >= 0 && Double.isFinite(temperature),
         "--temperature is %s, not 0 or more",

@@ -67,8 +67,7 @@ final class RunSession {
         // A new conversation begins with what other conversations have read of the same text.
         int[] beginning = store.exists(id) ? new int[0] : prompt.encode(tokenizer, true);
         long from = System.nanoTime();
-        try (Conversation conversation =
-            store.openOrCreate(id, fingerprint, layout, beginning)) {
+        try (Conversation conversation = store.openOrCreate(id, fingerprint, layout, beginning)) {
           double openMillis = (System.nanoTime() - from) / 1e6;
           conversation.report().findings().forEach(finding -> err.println("gatun: " + finding));
           decode(conversation, model, team, prompt, stop);

@@ -79,8 +79,16 @@ class RunCommandTest {
   @ValueSource(strings = {"f32", "f16", "bf16"})
   void continuesVerbatimAndGoesOnFromTheFiles(String type) throws IOException {
     Object[] args = {
-      "--context", context, "--prompt", PROMPT, "--kv-type", type, "--conversation", "c",
-      "--max-tokens", 60
+      "--context",
+      context,
+      "--prompt",
+      PROMPT,
+      "--kv-type",
+      type,
+      "--conversation",
+      "c",
+      "--max-tokens",
+      60
     };
     Ended first = run(args);
     assertThat(first.code).as(first.err).isZero();
@@ -104,9 +112,19 @@ class RunCommandTest {
   @Test
   void anInterruptedRunContinuesAsAnUninterruptedOne() throws IOException {
     Object[] sampled = {"--temperature", 5, "--seed", 7, "--prompt", PROMPT};
-    String whole = run(with(sampled, "--conversation", "whole", "--max-tokens", 40)).json().get("text").asText();
-    String first = run(with(sampled, "--conversation", "parts", "--max-tokens", 25)).json().get("text").asText();
-    Object[] goOn = {"--temperature", 5, "--seed", 7, "--conversation", "parts", "--max-tokens", 15};
+    String whole =
+        run(with(sampled, "--conversation", "whole", "--max-tokens", 40))
+            .json()
+            .get("text")
+            .asText();
+    String first =
+        run(with(sampled, "--conversation", "parts", "--max-tokens", 25))
+            .json()
+            .get("text")
+            .asText();
+    Object[] goOn = {
+      "--temperature", 5, "--seed", 7, "--conversation", "parts", "--max-tokens", 15
+    };
     String second = run(goOn).json().get("text").asText();
     assertThat(first + second).isEqualTo(whole);
   }
@@ -187,8 +205,7 @@ class RunCommandTest {
   @Test
   void anotherModelIsRefusedAndNothingIsLost() throws IOException {
     run("--context", context, "--conversation", "c", "--max-tokens", 0);
-    assertRefused(
-        1, "bf16", run("--context", context, "--conversation", "c", "--kv-type", "bf16"));
+    assertRefused(1, "bf16", run("--context", context, "--conversation", "c", "--kv-type", "bf16"));
     Path other = folder.resolve("other");
     assertThat(gatun("model", "random", other, "--like", "tiny").code).isIn(0, 1, 2);
     JsonNode still = run("--context", context, "--conversation", "c", "--max-tokens", 0).json();
