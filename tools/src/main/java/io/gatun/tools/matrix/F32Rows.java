@@ -21,62 +21,78 @@ final class F32Rows implements RowKernel {
       MemorySegment x,
       long xAt,
       MemorySegment y,
-      long yAt) {
+      long yAt,
+      MemorySegment sums) {
     long rowBytes = 4L * cols;
+    int whole = cols - cols % COUNT;
     int ahead = RowKernel.readAheadRows(rowBytes);
-    for (long row = from; row < to; row += ahead) {
-      long end = Math.min(to, row + ahead);
-      Lanes.readAhead(weights, end * rowBytes, Math.min(to, end + ahead) * rowBytes);
-      multiplyNear(weights, cols, row, end, x, xAt, y, yAt + 4 * (row - from));
+    for (long row = from; row < to; row++) {
+      long group = row - from & 3;
+      if (group == 0) {
+        if ((row - from) % ahead == 0) {
+          long next = row + ahead;
+          Lanes.readAhead(
+              weights, Math.min(to, next) * rowBytes, Math.min(to, next + ahead) * rowBytes);
+        }
+        if (row <= to - 4) {
+          four(weights, row * rowBytes, rowBytes, whole, x, xAt, sums);
+        }
+      }
+      if (row - group > to - 4) {
+        one(weights, row * rowBytes, whole, x, xAt, sums, group * Lanes.BYTES);
+      }
+      float dot = Lanes.sum(sums, group * Lanes.BYTES);
+      for (int c = whole; c < cols; c++) {
+        float weight = value(weights, row * rowBytes + 4L * c);
+        dot = Math.fma(weight, x.get(FLOAT, xAt + 4L * c), dot);
+      }
+      y.set(FLOAT, yAt + 4 * (row - from), dot);
     }
   }
 
   /** Four rows at a time: four chains of additions hide the latency of one. */
-  private static void multiplyNear(
+  private static void four(
       MemorySegment weights,
+      long w,
+      long rowBytes,
       int cols,
-      long from,
-      long to,
       MemorySegment x,
       long xAt,
-      MemorySegment y,
-      long yAt) {
-    long rowBytes = 4L * cols;
-    int whole = cols - cols % COUNT;
-    long out = yAt;
-    long row = from;
-    for (; row <= to - 4; row += 4) {
-      long w0 = row * rowBytes;
-      long w1 = w0 + rowBytes;
-      long w2 = w1 + rowBytes;
-      long w3 = w2 + rowBytes;
-      FloatVector s0 = FloatVector.zero(FLOATS);
-      FloatVector s1 = s0;
-      FloatVector s2 = s0;
-      FloatVector s3 = s0;
-      for (int c = 0; c < whole; c += COUNT) {
-        FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, xAt + 4L * c, NATIVE);
-        s0 = load(weights, w0 + 4L * c).fma(v, s0);
-        s1 = load(weights, w1 + 4L * c).fma(v, s1);
-        s2 = load(weights, w2 + 4L * c).fma(v, s2);
-        s3 = load(weights, w3 + 4L * c).fma(v, s3);
-      }
-      y.set(FLOAT, out, withRest(Lanes.sum(s0), weights, w0, whole, cols, x, xAt));
-      y.set(FLOAT, out + 4, withRest(Lanes.sum(s1), weights, w1, whole, cols, x, xAt));
-      y.set(FLOAT, out + 8, withRest(Lanes.sum(s2), weights, w2, whole, cols, x, xAt));
-      y.set(FLOAT, out + 12, withRest(Lanes.sum(s3), weights, w3, whole, cols, x, xAt));
-      out += 16;
+      MemorySegment sums) {
+    long w1 = w + rowBytes;
+    long w2 = w1 + rowBytes;
+    long w3 = w2 + rowBytes;
+    FloatVector s0 = FloatVector.zero(FLOATS);
+    FloatVector s1 = s0;
+    FloatVector s2 = s0;
+    FloatVector s3 = s0;
+    for (int c = 0; c < cols; c += COUNT) {
+      FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, xAt + 4L * c, NATIVE);
+      s0 = load(weights, w + 4L * c).fma(v, s0);
+      s1 = load(weights, w1 + 4L * c).fma(v, s1);
+      s2 = load(weights, w2 + 4L * c).fma(v, s2);
+      s3 = load(weights, w3 + 4L * c).fma(v, s3);
     }
-    for (; row < to; row++) {
-      long w0 = row * rowBytes;
-      FloatVector s0 = FloatVector.zero(FLOATS);
-      for (int c = 0; c < whole; c += COUNT) {
-        FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, xAt + 4L * c, NATIVE);
-        s0 = load(weights, w0 + 4L * c).fma(v, s0);
-      }
-      y.set(FLOAT, out, withRest(Lanes.sum(s0), weights, w0, whole, cols, x, xAt));
-      out += 4;
+    s0.intoMemorySegment(sums, 0, NATIVE);
+    s1.intoMemorySegment(sums, Lanes.BYTES, NATIVE);
+    s2.intoMemorySegment(sums, 2 * Lanes.BYTES, NATIVE);
+    s3.intoMemorySegment(sums, 3 * Lanes.BYTES, NATIVE);
+  }
+
+  private static void one(
+      MemorySegment weights,
+      long w,
+      int cols,
+      MemorySegment x,
+      long xAt,
+      MemorySegment sums,
+      long at) {
+    FloatVector sum = FloatVector.zero(FLOATS);
+    for (int c = 0; c < cols; c += COUNT) {
+      FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, xAt + 4L * c, NATIVE);
+      sum = load(weights, w + 4L * c).fma(v, sum);
     }
+    sum.intoMemorySegment(sums, at, NATIVE);
   }
 
   private static FloatVector load(MemorySegment weights, long at) {
@@ -85,15 +101,6 @@ final class F32Rows implements RowKernel {
 
   private static float value(MemorySegment weights, long at) {
     return weights.get(KvType.LE_FLOAT, at);
-  }
-
-  private static float withRest(
-      float sum, MemorySegment weights, long w, int whole, int cols, MemorySegment x, long xAt) {
-    float total = sum;
-    for (int c = whole; c < cols; c++) {
-      total = Math.fma(value(weights, w + 4L * c), x.get(FLOAT, xAt + 4L * c), total);
-    }
-    return total;
   }
 
   @Override

@@ -56,9 +56,14 @@ final class Lanes {
     return VectorShuffle.fromOp(FLOATS, lane -> (lane ^ distance) % COUNT);
   }
 
-  /** The sum of all lanes, in the order above. */
-  static float sum(FloatVector lanes) {
-    FloatVector sum = lanes;
+  /**
+   * The sum of the lanes of a stored accumulator, in the order above.
+   *
+   * <p>Design note: accumulators come through memory, because C2 puts every vector on the heap that
+   * it hands to a method it does not inline, and a loop with its sums inlined is too large for it.
+   */
+  static float sum(MemorySegment sums, long at) {
+    FloatVector sum = FloatVector.fromMemorySegment(FLOATS, sums, at, NATIVE);
     if (COUNT >= 16) {
       sum = sum.add(sum.rearrange(BY_8));
     }

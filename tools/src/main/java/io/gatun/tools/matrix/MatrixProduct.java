@@ -38,6 +38,7 @@ public final class MatrixProduct implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment[] panels; // per worker: [PANEL_ROWS][1,040], or results of a task
   private final MemorySegment[] stores; // per worker: see PanelKernel
+  private final MemorySegment[] sums; // per worker: see RowKernel
   private final Team.Task vectorTask = this::vectorTask;
   private final Team.Task batchTask = this::batchTask;
 
@@ -63,9 +64,11 @@ public final class MatrixProduct implements AutoCloseable {
     this.panelKernel = panelKernel;
     this.panels = new MemorySegment[team.threads()];
     this.stores = new MemorySegment[team.threads()];
+    this.sums = new MemorySegment[team.threads()];
     long panelBytes = Math.max(PANEL_ROWS * Activations.ROW_BYTES, 4L * MAX_TASK_ROWS);
     for (int i = 0; i < panels.length; i++) {
       panels[i] = arena.allocate(panelBytes, 64);
+      sums[i] = arena.allocate(RowKernel.SUMS_BYTES, 64);
       if (maxTokens > 1) {
         stores[i] =
             arena.allocate(panelKernel.storeBytes(PANEL_ROWS / PanelKernel.GROUP, maxTokens), 64);
@@ -123,7 +126,7 @@ public final class MatrixProduct implements AutoCloseable {
     Matrix weight = projection.weight();
     RowKernel kernel = kernels.apply(weight.type());
     MemorySegment dots = panels[worker];
-    kernel.multiply(weight.data(), weight.cols(), from, to, x.data(), 0, dots, 0);
+    kernel.multiply(weight.data(), weight.cols(), from, to, x.data(), 0, dots, 0, sums[worker]);
     for (long row = from; row < to; row++) {
       float dot = dots.get(FLOAT, 4 * (row - from));
       projection.out().set(FLOAT, projection.at(0, row), projection.finish(dot, 0, row));

@@ -13,6 +13,7 @@ interface RowKernel {
    * @param weights {@code [rows][cols]}
    * @param x f32 {@code [cols]}, from byte {@code xAt} on
    * @param y f32, gets {@code [to - from]}, from byte {@code yAt} on
+   * @param sums {@link #SUMS_BYTES} bytes to work in
    */
   void multiply(
       MemorySegment weights,
@@ -22,7 +23,8 @@ interface RowKernel {
       MemorySegment x,
       long xAt,
       MemorySegment y,
-      long yAt);
+      long yAt,
+      MemorySegment sums);
 
   /**
    * Decodes columns {@code [fromCol, fromCol + count)} of one row.
@@ -38,6 +40,9 @@ interface RowKernel {
       int count,
       MemorySegment out,
       long outAt);
+
+  /** Room for the accumulators of four rows: they go through memory, not through calls. */
+  long SUMS_BYTES = 4 * 64;
 
   /** Rows that a kernel reads ahead of its dot products take about this many bytes. */
   int READ_AHEAD_BYTES = 1 << 16;

@@ -24,7 +24,8 @@ final class ScalarRows implements RowKernel {
       MemorySegment x,
       long xAt,
       MemorySegment y,
-      long yAt) {
+      long yAt,
+      MemorySegment sums) {
     long row = from;
     for (; row <= to - 4; row += 4) {
       long w = row * cols;

@@ -204,6 +204,30 @@ class DecoderTest {
     }
   }
 
+  @Test
+  void aStepAllocatesNothingOnTheHeap() {
+    try (Model model = model("llama3-scaling", TensorType.BF16, Long.MAX_VALUE);
+        KvCache cache = KvCache.builder(model.kvShape()).type(KvType.F16).build();
+        Team one = Team.of(1);
+        Decoder decoder = new Decoder(model, cache, one)) {
+      var threads =
+          (com.sun.management.ThreadMXBean)
+              java.lang.management.ManagementFactory.getThreadMXBean();
+      long least = Long.MAX_VALUE;
+      decoder.decode(0);
+      for (int round = 0; round < 60 && least > 0; round++) {
+        long before = threads.getCurrentThreadAllocatedBytes();
+        for (int i = 0; i < 100; i++) {
+          decoder.decode(i);
+        }
+        least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+        // Not to 0: that would give the block back, and the next round would take another.
+        cache.truncate(1);
+      }
+      assertThat(least).as("bytes allocated in 100 steps, once compiled").isZero();
+    }
+  }
+
   /** Every key and value of a cache, by layer, head and token. */
   private static float[][] rows(KvCache cache) {
     List<float[]> rows = new ArrayList<>();
