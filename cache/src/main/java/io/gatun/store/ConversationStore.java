@@ -129,6 +129,12 @@ public final class ConversationStore implements AutoCloseable {
           reused = create(files, model.with(layout), layout, prompt);
         }
         writer = writer(files);
+        try {
+          requireOnly(files);
+        } catch (IOException | RuntimeException e) {
+          writer.close();
+          throw e;
+        }
       }
       counters.tokensReused.add(reused);
       return new ConversationOpener(this, files, options, reused).open(writer, model, layout);
@@ -151,6 +157,23 @@ public final class ConversationStore implements AutoCloseable {
     }
     new NewConversation(this).fork(match.get().journal(), files, match.get().tokens());
     return match.get().tokens();
+  }
+
+  /**
+   * Refuses a conversation whose folder was copied by hand: both would write to the same blocks.
+   * Reads the headers of all journals; store's lock held.
+   */
+  private void requireOnly(ConversationFiles files) throws IOException {
+    int owner = JournalFile.header(files.journal()).owner();
+    for (String id : ids()) {
+      if (!id.equals(files.id())) {
+        if (JournalFile.ownerIfReadable(files(id).journal()) == owner) {
+          throw new GatunException(
+              "conversations '%s' and '%s' are copies of each other, made outside of Gatun, and would write to the same blocks: delete one of them ('gatun conversations fork' makes copies that can be used)"
+                  .formatted(files.id(), id));
+        }
+      }
+    }
   }
 
   private LockFile.Hold writer(ConversationFiles files) throws IOException {

@@ -53,6 +53,23 @@ record JournalFile(
     }
   }
 
+  /** The header alone. */
+  static JournalHeader header(Path file) throws IOException {
+    Folders.requireFile(file);
+    try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "r")) {
+      return JournalHeader.decode(page(journal, file), file);
+    }
+  }
+
+  /** The owner number, or 0, which nobody has, if the header cannot be used. */
+  static int ownerIfReadable(Path file) throws IOException {
+    try {
+      return header(file).owner();
+    } catch (GatunException e) {
+      return 0;
+    }
+  }
+
   /** The header page. */
   static byte[] page(RandomAccessFile journal, Path file) throws IOException {
     byte[] page = new byte[JournalHeader.BYTES];

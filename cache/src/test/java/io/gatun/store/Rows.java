@@ -14,17 +14,17 @@ import java.lang.foreign.MemorySegment;
  * K/V rows that are a function of all token ids up to theirs, as in a model: a row that belongs to
  * another history, position, layer or head does not pass.
  */
-final class Rows {
-  static final KvShape SHAPE = new KvShape(2, 2, 8, 4);
+public final class Rows {
+  public static final KvShape SHAPE = new KvShape(2, 2, 8, 4);
 
   private Rows() {}
 
-  static KvLayout layout() {
+  public static KvLayout layout() {
     return new KvLayout(SHAPE, KvType.F32, KvType.F32, 64);
   }
 
   /** Digest of the first {@code length} tokens. */
-  static long history(Tokens tokens, int length) {
+  public static long history(Tokens tokens, int length) {
     long hash = 17;
     for (int i = 0; i < length; i++) {
       hash = next(hash, tokens.get(i));
@@ -32,7 +32,7 @@ final class Rows {
     return hash;
   }
 
-  static long next(long hash, int token) {
+  public static long next(long hash, int token) {
     long mixed = (hash ^ token) * 0x9E3779B97F4A7C15L;
     return mixed ^ (mixed >>> 29);
   }
@@ -43,12 +43,12 @@ final class Rows {
   }
 
   /** Appends the rows that are missing, up to the tokens known. */
-  static void prefill(Conversation conversation) {
+  public static void prefill(Conversation conversation) {
     prefill(conversation, conversation.tokens().count());
   }
 
   /** Appends the rows that are missing, up to {@code length} tokens. */
-  static void prefill(Conversation conversation, int length) {
+  public static void prefill(Conversation conversation, int length) {
     KvCache cache = conversation.cache();
     int from = (int) cache.length();
     int count = length - from;
@@ -82,7 +82,7 @@ final class Rows {
   }
 
   /** Checks every row of a view against the tokens. */
-  static void check(KvView view, Tokens tokens) {
+  public static void check(KvView view, Tokens tokens) {
     KvShape shape = view.layout().shape();
     assertThat(view.length()).isLessThanOrEqualTo(tokens.count());
     float[] key = new float[shape.keyDim()];
@@ -114,7 +114,7 @@ final class Rows {
   }
 
   /** Accepts ids drawn from a seed. */
-  static void accept(Conversation conversation, int count, long seed) {
+  public static void accept(Conversation conversation, int count, long seed) {
     int[] ids = new java.util.Random(seed).ints(count, 0, 50_000).toArray();
     conversation.accept(ids, 0, count);
   }
