@@ -33,8 +33,12 @@ final class ConversationOpener {
     this.options = options;
   }
 
-  /** Opens it, or lets go of the lock. */
-  Conversation open(LockFile.Hold writer, Fingerprint model, KvLayout layout) throws IOException {
+  /**
+   * Opens it, or lets go of the lock.
+   *
+   * @param wanted fingerprint with the layout
+   */
+  Conversation open(LockFile.Hold writer, Fingerprint wanted, KvLayout layout) throws IOException {
     Health health = new Health("conversation '%s'".formatted(files.id()));
     Journal journal = null;
     KvCache cache = null;
@@ -42,7 +46,7 @@ final class ConversationOpener {
     event.begin();
     try {
       JournalFile found = JournalFile.read(files.journal());
-      requireSame(found.header(), model, layout);
+      requireSame(found.header(), wanted, layout);
       recoverJournal(found);
       JournalState state = found.state();
       boolean cleanExit = state.closed();
@@ -100,13 +104,12 @@ final class ConversationOpener {
     }
   }
 
-  private void requireSame(JournalHeader header, Fingerprint model, KvLayout layout) {
+  private void requireSame(JournalHeader header, Fingerprint wanted, KvLayout layout) {
     KvLayout stored = header.layout();
     boolean sameForm =
         stored.shape().equals(layout.shape())
             && stored.keyType() == layout.keyType()
             && stored.valueType() == layout.valueType();
-    Fingerprint wanted = model.with(layout);
     if (sameForm && header.fingerprint().equals(wanted)) {
       return;
     }

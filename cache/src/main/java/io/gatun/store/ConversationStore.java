@@ -12,9 +12,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongConsumer;
 
 /**
@@ -33,8 +31,6 @@ import java.util.function.LongConsumer;
  * <p>Thread rules: any thread.
  */
 public final class ConversationStore implements AutoCloseable {
-  private static final long LOCK_PATIENCE_NANOS = 30_000_000_000L;
-
   private final Path folder;
   private final Path conversations;
   private final BlockFolder blocks;
@@ -128,16 +124,11 @@ public final class ConversationStore implements AutoCloseable {
         if (!exists(id)) {
           reused = create(files, model.with(layout), layout, prompt);
         }
-        writer = writer(files);
-        try {
-          requireOnly(files);
-        } catch (IOException | RuntimeException e) {
-          writer.close();
-          throw e;
-        }
+        writer = onlyWriter(files);
       }
       counters.tokensReused.add(reused);
-      return new ConversationOpener(this, files, options, reused).open(writer, model, layout);
+      return new ConversationOpener(this, files, options, reused)
+          .open(writer, model.with(layout), layout);
     } catch (IOException e) {
       throw failure("cannot open conversation '%s'".formatted(id), files.folder(), e);
     }
@@ -160,20 +151,64 @@ public final class ConversationStore implements AutoCloseable {
   }
 
   /**
-   * Refuses a conversation whose folder was copied by hand: both would write to the same blocks.
-   * Reads the headers of all journals; store's lock held.
+   * Makes a conversation whose fingerprint is known, for an import: {@code stored} is what {@link
+   * Conversation#fingerprint} said where the rows come from.
+   *
+   * @throws GatunException if the name is taken
    */
-  private void requireOnly(ConversationFiles files) throws IOException {
-    int owner = JournalFile.header(files.journal()).owner();
-    for (String id : ids()) {
-      if (!id.equals(files.id())) {
-        if (JournalFile.ownerIfReadable(files(id).journal()) == owner) {
-          throw new GatunException(
-              "conversations '%s' and '%s' are copies of each other, made outside of Gatun, and would write to the same blocks: delete one of them ('gatun conversations fork' makes copies that can be used)"
-                  .formatted(files.id(), id));
-        }
+  public Conversation restore(String id, Fingerprint stored, KvLayout layout) {
+    ConversationFiles files = files(id);
+    try {
+      LockFile.Hold writer;
+      try (LockFile.Hold _ = lock()) {
+        requireFree(files);
+        new NewConversation(this).create(files, layout, stored);
+        writer = onlyWriter(files);
       }
+      return new ConversationOpener(this, files, options, 0).open(writer, stored, layout);
+    } catch (IOException e) {
+      throw failure("cannot make conversation '%s'".formatted(id), files.folder(), e);
     }
+  }
+
+  /**
+   * Cuts a conversation at a position, see {@link Conversation#truncate}.
+   *
+   * @throws GatunException if it has fewer tokens, is open for writing, or does not exist
+   */
+  public void truncate(String id, long tokens) {
+    ConversationFiles files = files(id);
+    requireExisting(files);
+    try {
+      JournalHeader header = JournalFile.header(files.journal());
+      LockFile.Hold writer;
+      try (LockFile.Hold _ = lock()) {
+        writer = onlyWriter(files);
+      }
+      try (Conversation conversation =
+          new ConversationOpener(this, files, options, 0)
+              .open(writer, header.fingerprint(), header.layout())) {
+        int known = conversation.tokens().count();
+        if (tokens < 0 || tokens > known) {
+          throw new GatunException(
+              "cannot truncate '%s' to %,d tokens: it has %,d".formatted(id, tokens, known));
+        }
+        conversation.truncate(tokens);
+      }
+    } catch (IOException e) {
+      throw failure("cannot truncate '%s'".formatted(id), files.folder(), e);
+    }
+  }
+
+  private LockFile.Hold onlyWriter(ConversationFiles files) throws IOException {
+    LockFile.Hold writer = writer(files);
+    try {
+      Copies.refuse(this, files);
+    } catch (IOException | RuntimeException e) {
+      writer.close();
+      throw e;
+    }
+    return writer;
   }
 
   private LockFile.Hold writer(ConversationFiles files) throws IOException {
@@ -300,7 +335,7 @@ public final class ConversationStore implements AutoCloseable {
         () -> {
           requireExisting(files);
           try (LockFile.Hold _ = writer(files)) {
-            return deleteLocked(files, Census.take(this));
+            return Deletion.run(this, files, Census.take(this));
           }
         });
   }
@@ -427,44 +462,6 @@ public final class ConversationStore implements AutoCloseable {
     return writer.isEmpty();
   }
 
-  /**
-   * Deletes a conversation. It is gone once its folder is renamed; what a crash leaves after that is
-   * garbage. Store's and writer's lock held.
-   *
-   * @return disk space that this freed
-   */
-  long deleteLocked(ConversationFiles files, Census census) throws IOException {
-    JournalFile journal = census.journals().get(files.id());
-    Path deleted = conversations.resolve(".deleted-" + UUID.randomUUID());
-    Files.move(files.folder(), deleted, StandardCopyOption.ATOMIC_MOVE);
-    Folders.force(conversations);
-    long freed;
-    if (journal == null) {
-      // Which blocks were its own is not known: gc finds them, once all other journals can be read.
-      freed = Census.folderBytes(deleted);
-    } else {
-      freed = Census.folderBytes(deleted);
-      boolean known = census.named().isPresent();
-      Set<Long> blocksOfIt = Census.blocksOf(journal);
-      census.remove(files.id());
-      // Also those that the journal no longer names, but that a crash kept from being removed.
-      blocksOfIt.addAll(blocks.blocks(journal.header().owner()));
-      for (long block : known ? blocksOfIt : Set.<Long>of()) {
-        if (census.users(block) == 0) {
-          freed += blocks.size(block);
-          blocks.delete(block);
-          int owner = BlockFolder.owner(block);
-          if (!census.lives(owner)) {
-            blocks.deleteOwnerIfEmpty(owner);
-          }
-        }
-      }
-      blocks.deleteOwnerIfEmpty(journal.header().owner());
-    }
-    Folders.delete(deleted);
-    return freed;
-  }
-
   /** An operation on the files of the store. */
   @FunctionalInterface
   private interface Operation<T> {
@@ -499,42 +496,19 @@ public final class ConversationStore implements AutoCloseable {
 
   /** Waits for the store's lock: held for moments only, while conversations come and go. */
   LockFile.Hold lock() throws IOException {
-    Path file = folder.resolve("store.lock");
-    long start = System.nanoTime();
-    while (true) {
-      Optional<LockFile.Hold> hold = LockFile.tryWriter(file);
-      if (hold.isPresent()) {
-        return hold.get();
-      }
-      if (System.nanoTime() - start > LOCK_PATIENCE_NANOS) {
-        throw new GatunException(
-            "%s has been locked for 30 s by %s; wait for it or end it"
-                .formatted(file, LockFile.holder(file)));
-      }
-      LockSupport.parkNanos(1_000_000);
-    }
+    return LockFile.writer(folder.resolve("store.lock"));
   }
 
   /** Asked before a conversation makes a block file: sees to the disk budget. */
   void beforeAllocating(long bytes) {
-    long budget = options.budgetBytes();
-    if (budget == 0) {
-      return;
+    if (options.budgetBytes() > 0) {
+      locked(
+          "keep to the disk budget",
+          () -> {
+            new Evictor(this).makeRoom(bytes, options.budgetBytes());
+            return null;
+          });
     }
-    locked(
-        "keep to the disk budget",
-        () -> {
-          Evictor evictor = new Evictor(this);
-          if (evictor.bytes() + bytes > budget) {
-            Eviction eviction = evictor.run(Math.max(0, budget - bytes), false);
-            if (eviction.bytesAfter() + bytes > budget) {
-              throw new GatunException(
-                  "a block of %,d bytes would pass the store's budget of %,d bytes: %,d are taken by conversations that are open or pinned; raise the budget, or unpin or delete some"
-                      .formatted(bytes, budget, eviction.bytesAfter()));
-            }
-          }
-          return null;
-        });
   }
 
   /** Removes those of the blocks that no journal names. Their owners must not be making them. */
@@ -542,14 +516,7 @@ public final class ConversationStore implements AutoCloseable {
     locked(
         "remove blocks that are no longer needed",
         () -> {
-          Optional<Set<Long>> named = Census.take(this).named();
-          if (named.isPresent()) {
-            for (long block : candidates) {
-              if (!named.get().contains(block)) {
-                blocks.delete(block);
-              }
-            }
-          }
+          Deletion.unnamed(this, candidates);
           return null;
         });
   }

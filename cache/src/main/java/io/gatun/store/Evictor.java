@@ -1,5 +1,6 @@
 package io.gatun.store;
 
+import io.gatun.cache.GatunException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -39,7 +40,7 @@ final class Evictor {
         if (LockFile.hasReaders(files.lock())) {
           continue;
         }
-        long freed = dryRun ? census.remove(info.id()) : store.deleteLocked(files, census);
+        long freed = dryRun ? census.remove(info.id()) : Deletion.run(store, files, census);
         now -= freed;
         victims.add(new Eviction.Victim(info.id(), freed, info.lastUsed()));
       }
@@ -50,6 +51,23 @@ final class Evictor {
       event.commit();
     }
     return new Eviction(victims, before, now, targetBytes, dryRun);
+  }
+
+  /**
+   * Sees to it that the store can grow by {@code bytes} within its budget. Store's lock held.
+   *
+   * @throws GatunException if open and pinned conversations leave no room
+   */
+  void makeRoom(long bytes, long budget) throws IOException {
+    if (bytes() + bytes <= budget) {
+      return;
+    }
+    Eviction eviction = run(Math.max(0, budget - bytes), false);
+    if (eviction.bytesAfter() + bytes > budget) {
+      throw new GatunException(
+          "a block of %,d bytes would pass the store's budget of %,d bytes: %,d are taken by conversations that are open or pinned; raise the budget, or unpin or delete some"
+              .formatted(bytes, budget, eviction.bytesAfter()));
+    }
   }
 
   private static List<ConversationInfo> byAge(Census census) throws IOException {

@@ -1,5 +1,6 @@
 package io.gatun.store;
 
+import io.gatun.cache.GatunException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -13,6 +14,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * The lock on one file, between the threads of this process and between processes: one writer and
@@ -32,6 +34,7 @@ final class LockFile {
   private static final long WRITER = 0;
   private static final long READERS = 1;
   private static final long HOLDER = 16;
+  private static final long PATIENCE_NANOS = 30_000_000_000L;
 
   /** The lock files open in this process, by file identity. Guards all state of all of them. */
   private static final Map<Object, LockFile> OPEN = new HashMap<>();
@@ -70,6 +73,27 @@ final class LockFile {
         lock.closeIfUnused();
       }
       return Optional.of(once(lock::releaseWriter));
+    }
+  }
+
+  /**
+   * Becomes the writer, after whoever is now. For locks that are held for moments only.
+   *
+   * @throws GatunException after 30 s
+   */
+  static Hold writer(Path file) throws IOException {
+    long start = System.nanoTime();
+    while (true) {
+      Optional<Hold> hold = tryWriter(file);
+      if (hold.isPresent()) {
+        return hold.get();
+      }
+      if (System.nanoTime() - start > PATIENCE_NANOS) {
+        throw new GatunException(
+            "%s has been locked for 30 s by %s; wait for it or end it"
+                .formatted(file, holder(file)));
+      }
+      LockSupport.parkNanos(1_000_000);
     }
   }
 

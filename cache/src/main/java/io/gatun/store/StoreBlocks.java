@@ -10,6 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -138,7 +139,11 @@ final class StoreBlocks implements BlockSource {
     Path file = folder.file(id);
     Folders.requireFile(file);
     BlockCheck.header(file, new BlockHeader(id, layout, fingerprint));
-    return map(id, file, writable, true);
+    try {
+      return map(id, file, writable, true);
+    } catch (NoSuchFileException e) {
+      throw new GatunException("%s has vanished".formatted(file), e);
+    }
   }
 
   private KvBlock map(long id, Path file, boolean writable, boolean journaled) throws IOException {

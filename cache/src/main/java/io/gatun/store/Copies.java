@@ -1,0 +1,26 @@
+package io.gatun.store;
+
+import io.gatun.cache.GatunException;
+import java.io.IOException;
+
+/** Conversations whose folders were copied by hand: fork makes copies that can be used. */
+final class Copies {
+  private Copies() {}
+
+  /**
+   * Refuses a conversation whose folder was copied by hand: both would write to the same blocks.
+   * Reads the headers of all journals; store's lock held.
+   */
+  static void refuse(ConversationStore store, ConversationFiles files) throws IOException {
+    int owner = JournalFile.header(files.journal()).owner();
+    for (String id : store.ids()) {
+      if (!id.equals(files.id())) {
+        if (JournalFile.ownerIfReadable(store.files(id).journal()) == owner) {
+          throw new GatunException(
+              "conversations '%s' and '%s' are copies of each other, made outside of Gatun, and would write to the same blocks: delete one of them ('gatun conversations fork' makes copies that can be used)"
+                  .formatted(files.id(), id));
+        }
+      }
+    }
+  }
+}
