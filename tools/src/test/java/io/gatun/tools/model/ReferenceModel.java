@@ -16,7 +16,7 @@ import java.util.stream.Stream;
  * can be written. It reads the files with its own few lines and shares no code with the runner; there
  * is no cache, no batch and no block, every token looks back over all tokens before it.
  */
-final class ReferenceModel {
+public final class ReferenceModel {
   private final JsonNode config;
   private final Map<String, double[]> tensors = new HashMap<>();
   private final String type;
@@ -25,7 +25,8 @@ final class ReferenceModel {
   private final int kvHeads;
   private final int dim;
 
-  ReferenceModel(Path folder) throws IOException {
+  /** Reads a folder. */
+  public ReferenceModel(Path folder) throws IOException {
     config = new ObjectMapper().readTree(folder.resolve("config.json").toFile());
     type = config.get("model_type").asText();
     hidden = config.get("hidden_size").asInt();
@@ -79,7 +80,7 @@ final class ReferenceModel {
   }
 
   /** Logits [token][vocab]. */
-  double[][] logits(int[] tokens) {
+  public double[][] logits(int[] tokens) {
     int n = tokens.length;
     double[][] x = new double[n][hidden];
     for (int t = 0; t < n; t++) {
