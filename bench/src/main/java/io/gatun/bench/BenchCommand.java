@@ -17,7 +17,13 @@ import picocli.CommandLine.Spec;
           + " alternates with what is measured, and the tables give the share of it.",
       ""
     },
-    subcommands = {DecodeCommand.class, PrefillCommand.class, PeersCommand.class, JmhCommand.class})
+    subcommands = {
+      DecodeCommand.class,
+      PrefillCommand.class,
+      ScalingCommand.class,
+      PeersCommand.class,
+      JmhCommand.class
+    })
 public final class BenchCommand implements Runnable {
   @Spec private CommandSpec spec;
 

@@ -15,7 +15,7 @@ import io.gatun.bench.work.Heads;
 import io.gatun.bench.work.Storage;
 import io.gatun.cache.KvType;
 import io.gatun.tools.cli.Progress;
-import io.gatun.tools.cli.Sizes;
+import io.gatun.tools.plan.Amounts;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -138,7 +138,7 @@ final class DecodeCommand implements Callable<Integer> {
       for (String length : lengths) {
         for (String shape : heads != null ? heads : List.of("32/8/128")) {
           for (int team : teams) {
-            cells.add(new Cell(Heads.parse(shape), tokens(length), team, storage));
+            cells.add(new Cell(Heads.parse(shape), Amounts.tokens(length), team, storage));
           }
         }
       }
@@ -149,14 +149,6 @@ final class DecodeCommand implements Callable<Integer> {
       }
     }
     return cells;
-  }
-
-  static long tokens(String text) {
-    long tokens = Sizes.parse(text);
-    if (tokens < 1) {
-      throw new io.gatun.cache.GatunException("a context of %s tokens is none".formatted(text));
-    }
-    return tokens;
   }
 
   private static long bytes(Cell cell, KvType type) {

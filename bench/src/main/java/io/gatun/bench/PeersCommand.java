@@ -15,6 +15,7 @@ import io.gatun.bench.work.Heads;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
 import io.gatun.tools.cli.Progress;
+import io.gatun.tools.plan.Amounts;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -154,7 +155,7 @@ final class PeersCommand implements Callable<Integer> {
     for (String shape : heads) {
       for (String length : lengths) {
         Heads parsed = Heads.parse(shape);
-        int context = Math.toIntExact(DecodeCommand.tokens(length));
+        int context = Math.toIntExact(Amounts.tokens(length));
         int layers = DecodeWork.rotatingLayers(parsed, KvType.F32, context);
         sizes.add(new PeerWork.Size(parsed, context, layers, threads));
       }

@@ -14,6 +14,7 @@ import io.gatun.bench.work.PrefillWork;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
 import io.gatun.tools.cli.Progress;
+import io.gatun.tools.plan.Amounts;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -115,7 +116,7 @@ final class PrefillCommand implements Callable<Integer> {
       for (String length : contexts) {
         for (int batch : batches) {
           for (int team : threads) {
-            rows.addAll(measure(Heads.parse(shape), DecodeCommand.tokens(length), batch, team));
+            rows.addAll(measure(Heads.parse(shape), Amounts.tokens(length), batch, team));
           }
         }
       }

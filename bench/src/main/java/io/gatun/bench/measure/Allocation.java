@@ -3,28 +3,39 @@ package io.gatun.bench.measure;
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 
-/** Heap that a step allocates, on the calling thread and on the threads of Gatun's teams. */
+/**
+ * Heap that is allocated by the calling thread and by the threads of Gatun's teams and of the
+ * benchmarks; others, such as the one that draws the progress bar, are left out.
+ *
+ * <p>It also tells whether vector code runs compiled: interpreted, every vector is an object.
+ */
 public final class Allocation {
-  private Allocation() {}
+  private final ThreadMXBean threads;
+  private final long[] ids;
 
-  /** Bytes per call, over so many calls; -1 where the JVM does not count them. */
-  public static double perCall(Step step, int calls) {
-    if (!(ManagementFactory.getThreadMXBean() instanceof ThreadMXBean threads)
-        || !threads.isThreadAllocatedMemorySupported()) {
-      return -1;
-    }
-    long[] ids = workers();
-    long before = sum(threads, ids);
-    // What taking the figure itself allocates is counted, and subtracted.
-    long own = sum(threads, ids) - before;
-    before = sum(threads, ids);
-    for (int call = 0; call < calls; call++) {
-      step.run(call);
-    }
-    return Math.max(0, (double) (sum(threads, ids) - before - own) / calls);
+  /** A count over the threads that exist now. */
+  public Allocation() {
+    this.threads =
+        ManagementFactory.getThreadMXBean() instanceof ThreadMXBean bean
+                && bean.isThreadAllocatedMemorySupported()
+            ? bean
+            : null;
+    Thread caller = Thread.currentThread();
+    this.ids =
+        Thread.getAllStackTraces().keySet().stream()
+            .filter(thread ->
+                thread == caller
+                    || thread.getName().startsWith("gatun-")
+                    || thread.getName().startsWith("bench-"))
+            .mapToLong(Thread::threadId)
+            .toArray();
   }
 
-  private static long sum(ThreadMXBean threads, long[] ids) {
+  /** Bytes allocated so far by these threads; 0 where the JVM does not count them. */
+  public long bytes() {
+    if (threads == null) {
+      return 0;
+    }
     long sum = 0;
     for (long bytes : threads.getThreadAllocatedBytes(ids)) {
       sum += Math.max(0, bytes);
@@ -32,11 +43,19 @@ public final class Allocation {
     return sum;
   }
 
-  private static long[] workers() {
-    Thread caller = Thread.currentThread();
-    return Thread.getAllStackTraces().keySet().stream()
-        .filter(thread -> thread == caller || thread.getName().startsWith("gatun-"))
-        .mapToLong(Thread::threadId)
-        .toArray();
+  /** Bytes that a step allocates, over so many calls; -1 where the JVM does not count them. */
+  public static double perCall(Step step, int calls) {
+    Allocation allocation = new Allocation();
+    if (allocation.threads == null) {
+      return -1;
+    }
+    long before = allocation.bytes();
+    // What taking the figure itself allocates is counted, and subtracted.
+    long own = allocation.bytes() - before;
+    before = allocation.bytes();
+    for (int call = 0; call < calls; call++) {
+      step.run(call);
+    }
+    return Math.max(0, (double) (allocation.bytes() - before - own) / calls);
   }
 }

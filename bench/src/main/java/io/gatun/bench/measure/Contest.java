@@ -56,6 +56,11 @@ public final class Contest {
     void sampled();
   }
 
+  /** Bytes that a call allocates if its vectors are objects: no compiled step comes near it. */
+  private static final long BOXING = 256 << 10;
+
+  private static final long MOST_WARM_UP_NANOS = 30_000_000_000L;
+
   private record Entrant(String name, Step step) {}
 
   private final List<Entrant> entrants = new ArrayList<>();
@@ -101,14 +106,16 @@ public final class Contest {
 
   /**
    * Runs one contender for the warm-up time, and then on until neither the compiler nor its own
-   * speed has moved for half of that time; at most for ten times of it. On a busy machine the
-   * compiler threads get their turn late, and a step that runs interpreted is no sample.
+   * speed has moved for half of that time, at most ten times as long; and while it allocates as
+   * only interpreted vector code does, up to {@link #MOST_WARM_UP_NANOS}. On a busy machine the
+   * compiler gets its turn late, and a step that runs interpreted is no sample.
    *
    * @return how many calls fill a sample
    */
   private int warmUp(int i, Effort effort, int[] next) {
     Step step = entrants.get(i).step();
     CompilationMXBean compiler = ManagementFactory.getCompilationMXBean();
+    Allocation allocation = new Allocation();
     long sample = effort.sampleMillis() * 1_000_000L;
     long least = effort.warmUpMillis() * 1_000_000L;
     long start = System.nanoTime();
@@ -116,21 +123,29 @@ public final class Contest {
     long compiled = -1;
     double best = Double.POSITIVE_INFINITY;
     int calls = 1;
-    long now;
+    boolean warm;
     do {
+      long allocated = allocation.bytes();
       long time = time(step, next[i], calls);
       next[i] += calls;
-      now = System.nanoTime();
+      boolean boxing = (allocation.bytes() - allocated) / calls > BOXING;
+      long now = System.nanoTime();
       double perCall = Math.max(1.0, time) / calls;
-      if (perCall < 0.95 * best
-          || compiler != null && compiled != compiler.getTotalCompilationTime()) {
+      long jit = compiler == null ? 0 : compiler.getTotalCompilationTime();
+      if (perCall < 0.95 * best || jit != compiled) {
         moved = now;
       }
       best = Math.min(best, perCall);
-      compiled = compiler == null ? 0 : compiler.getTotalCompilationTime();
+      compiled = jit;
       // Grow step by step: the first calls may be a hundred times slower than the later ones.
       calls = Math.clamp((long) Math.ceil(sample / best), 1, 4 * calls);
-    } while (now - start < least || now - moved < least / 2 && now - start < 10 * least);
+      long spent = now - start;
+      boolean resting = now - moved >= least / 2 || spent >= 10 * least;
+      warm =
+          spent >= least
+              && resting
+              && (!boxing || spent >= Math.min(30 * least, MOST_WARM_UP_NANOS));
+    } while (!warm);
     return Math.max(1, (int) Math.ceil(sample / best));
   }
 

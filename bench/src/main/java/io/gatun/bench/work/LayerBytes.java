@@ -7,11 +7,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** The bytes that a decode step of one layer has to read, as slices of the cache's own memory. */
-final class LayerBytes {
+public final class LayerBytes {
   private LayerBytes() {}
 
   /** Per run and KV head the keys, then the values: the order in which a kernel walks them. */
-  static List<MemorySegment> of(KvView view, int layer) {
+  public static List<MemorySegment> of(KvView view, int layer) {
     KvLayout layout = view.layout();
     List<MemorySegment> slices = new ArrayList<>();
     for (int head = 0; head < layout.shape().kvHeads(); head++) {

@@ -18,14 +18,14 @@ class HeapPeerTest {
   static Stream<Arguments> matches() {
     List<PeerProvider> heap =
         PeerProcess.providers().stream().filter(p -> p.name().startsWith("heap-")).toList();
-    return Stream.of("4/2/64", "8/1/80", "6/3/67", "3/3/128", "5/1/64")
+    return Stream.of("8/1/80", "6/3/67", "5/1/64")
         .flatMap(heads -> heap.stream().map(peer -> Arguments.of(heads, peer)));
   }
 
   @ParameterizedTest
   @MethodSource("matches")
   void outputsAgree(String heads, PeerProvider peer) throws Exception {
-    PeerWork.Size size = new PeerWork.Size(Heads.parse(heads), 1300, 2, 2);
+    PeerWork.Size size = new PeerWork.Size(Heads.parse(heads), 1100, 1, 2);
     PeerRow row = PeerMatch.run(peer, size, SHORT, () -> {});
     assertThat(row.ran()).isTrue();
     assertThat(row.difference()).isBetween(0.0, 1e-5);
