@@ -2,6 +2,7 @@ package io.gatun.tools;
 
 import io.gatun.tools.cli.CommandProvider;
 import io.gatun.tools.cli.Failures;
+import io.gatun.tools.conversations.ConversationsCommand;
 import io.gatun.tools.inspect.InspectCommand;
 import io.gatun.tools.plan.PlanCommand;
 import io.gatun.tools.run.RunCommand;
@@ -21,7 +22,13 @@ import picocli.CommandLine.Spec;
     name = "gatun",
     mixinStandardHelpOptions = true,
     version = "gatun 0.1.0",
-    subcommands = {RunCommand.class, InspectCommand.class, ModelCommand.class, PlanCommand.class},
+    subcommands = {
+      RunCommand.class,
+      InspectCommand.class,
+      ConversationsCommand.class,
+      ModelCommand.class,
+      PlanCommand.class
+    },
     description = {
       "An off-heap, memory-mapped KV cache for transformer decoding.",
       "",

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class SystemCallKillTest {
   private static final long SEED = 5;
-  private static final int OPERATIONS = 60;
+  private static final int OPERATIONS = 45;
 
   @TempDir Path temp;
 
@@ -92,6 +92,7 @@ class SystemCallKillTest {
           new Expectation(false));
       expectation.check(ConversationStore.open(folder));
     }
+    assertThat(kills).isGreaterThan(Faults.LONG ? 3 : 0);
     System.out.printf("SystemCallKillTest: %s: %d kills%n", call, kills);
   }
 
@@ -110,7 +111,10 @@ class SystemCallKillTest {
       List<String> lines = expectation.lines();
       assertThat(lines).noneMatch(line -> line.contains("BROKEN"));
       if (exit == 3) {
-        assertThat(lines).last().asString().matches("POISONED [1-9][0-9]*");
+        // The journal of a fork that was being made has no handle yet that could be poisoned.
+        boolean unfinished =
+            lines.stream().anyMatch(line -> line.startsWith("FAILED") && line.contains("/.new-"));
+        assertThat(lines).last().isEqualTo(unfinished ? "POISONED 0" : "POISONED 1");
       } else {
         // A folder or a new journal could not be forced: the operation failed, no handle existed.
         assertThat(exit).as("%s, k = %d", call, k).isEqualTo(1);

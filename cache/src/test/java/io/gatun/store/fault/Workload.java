@@ -45,6 +45,7 @@ public final class Workload {
     try {
       workload.run(Long.parseLong(args[2]));
     } catch (StoreFailedException e) {
+      System.out.println("FAILED " + e.getMessage());
       workload.requirePoisoned();
       System.exit(3);
     }

@@ -1,0 +1,443 @@
+package io.gatun.tools.conversations;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.gatun.cache.GatunException;
+import io.gatun.store.ConversationInfo;
+import io.gatun.store.ConversationStore;
+import io.gatun.store.Eviction;
+import io.gatun.store.Garbage;
+import io.gatun.store.Verification;
+import io.gatun.tools.cli.Progress;
+import io.gatun.tools.cli.Sizes;
+import io.gatun.tools.cli.UserFolders;
+import java.io.Console;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** {@code gatun conversations}: lists, copies, cuts, checks and removes stored conversations. */
+@Command(
+    name = "conversations",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Lists, copies, cuts, checks, exports and removes stored conversations. Needs no model.",
+      ""
+    },
+    footer = {
+      "",
+      "  gatun conversations list",
+      "  gatun conversations fork talk other --at 1000",
+      "  gatun conversations verify",
+      "  gatun conversations export talk talk.safetensors"
+    })
+public final class ConversationsCommand implements Runnable {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--store",
+      paramLabel = "DIR",
+      scope = ScopeType.INHERIT,
+      description = "folder of stored conversations; default: 'store' in your data folder")
+  private Path folder;
+
+  @Option(names = "--json", scope = ScopeType.INHERIT, description = "print JSON")
+  private boolean json;
+
+  @Override
+  public void run() {
+    throw new ParameterException(
+        spec.commandLine(),
+        "which one? conversations " + String.join("|", spec.subcommands().keySet()));
+  }
+
+  @Command(
+      name = "list",
+      mixinStandardHelpOptions = true,
+      description = "One line for each conversation.")
+  int list(@Parameters(arity = "0..*", paramLabel = "ID") List<String> ids) {
+    try (ConversationStore store = open()) {
+      List<ConversationInfo> infos = new ArrayList<>(store.list());
+      if (ids != null) {
+        ids.forEach(id -> require(store, id));
+        infos.removeIf(info -> !ids.contains(info.id()));
+      }
+      if (json) {
+        print(infos.stream().map(Facts::of).toList());
+      } else if (infos.isEmpty()) {
+        out().println("no conversations in " + store.folder());
+      } else {
+        ConversationTable.print(infos, out(), width());
+        out()
+            .printf(
+                "%n%d conversation%s, %s on disk%n",
+                infos.size(), infos.size() == 1 ? "" : "s", Sizes.human(store.stats().fileBytes()));
+      }
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "show",
+      mixinStandardHelpOptions = true,
+      description = "Everything that is known about a conversation without opening it.")
+  int show(@Parameters(paramLabel = "ID") String id) {
+    try (ConversationStore store = open()) {
+      Map<String, Object> facts = Facts.of(store.info(id));
+      if (json) {
+        print(facts);
+      } else {
+        facts.forEach((name, value) -> out().printf("%-16s %s%n", name, Facts.text(name, value)));
+      }
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "fork",
+      mixinStandardHelpOptions = true,
+      description = "Makes a second conversation from the first tokens of one. Copies no K/V.")
+  int fork(
+      @Parameters(paramLabel = "ID") String id,
+      @Parameters(paramLabel = "NEW") String newId,
+      @Option(names = "--at", paramLabel = "TOKENS", description = "default: all tokens") Long at) {
+    try (ConversationStore store = open()) {
+      if (at == null) {
+        store.fork(id, newId);
+      } else {
+        store.fork(id, newId, at);
+      }
+      ConversationInfo made = store.info(newId);
+      done(
+          Facts.of(made),
+          "%s has the first %,d tokens of %s, %,d of them with K/V"
+              .formatted(newId, made.tokens(), id, made.committedTokens()));
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "truncate",
+      mixinStandardHelpOptions = true,
+      description = "Cuts a conversation: keeps its first TOKENS tokens.")
+  int truncate(
+      @Parameters(paramLabel = "ID") String id, @Parameters(paramLabel = "TOKENS") long tokens) {
+    try (ConversationStore store = open()) {
+      long before = store.info(id).tokens();
+      store.truncate(id, tokens);
+      done(
+          Facts.of(store.info(id)),
+          "%s has %,d tokens, %,d fewer".formatted(id, tokens, before - tokens));
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "rename",
+      mixinStandardHelpOptions = true,
+      description = "Gives a conversation another name.")
+  int rename(
+      @Parameters(paramLabel = "ID") String id, @Parameters(paramLabel = "NEW") String newId) {
+    try (ConversationStore store = open()) {
+      store.rename(id, newId);
+      done(Facts.of(store.info(newId)), "%s is now %s".formatted(id, newId));
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "delete",
+      mixinStandardHelpOptions = true,
+      description = "Removes conversations for good. Blocks that others share stay.")
+  int delete(
+      @Parameters(arity = "1..*", paramLabel = "ID") List<String> ids,
+      @Option(names = "--yes", description = "do not ask") boolean yes) {
+    try (ConversationStore store = open()) {
+      long bytes = 0;
+      for (String id : ids) {
+        bytes += store.info(id).ownBytes();
+      }
+      if (!yes
+          && !confirmed("delete %s (%s)?".formatted(String.join(", ", ids), Sizes.human(bytes)))) {
+        out().println("nothing was deleted");
+        return 1;
+      }
+      long freed = 0;
+      for (String id : ids) {
+        freed += store.delete(id);
+      }
+      done(
+          Map.of("deleted", ids, "freedBytes", freed),
+          "deleted %s, freed %s".formatted(String.join(", ", ids), Sizes.human(freed)));
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "pin",
+      mixinStandardHelpOptions = true,
+      description = "Keeps a conversation from being evicted.")
+  int pin(
+      @Parameters(paramLabel = "ID") String id,
+      @Option(names = "--off", description = "lets it be evicted again") boolean off) {
+    try (ConversationStore store = open()) {
+      store.pin(id, !off);
+      done(Facts.of(store.info(id)), id + (off ? " can be evicted" : " is pinned"));
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "evict",
+      mixinStandardHelpOptions = true,
+      description =
+          "Removes whole conversations, those first that were not used for longest, until the store"
+              + " takes no more than a size. Never a pinned or an open one.")
+  int evict(
+      @Option(names = "--to", required = true, paramLabel = "SIZE", description = "such as 20GiB")
+          String size,
+      @Option(names = "--dry-run", description = "only say what would go") boolean dryRun) {
+    try (ConversationStore store = open()) {
+      Eviction eviction = store.evict(Sizes.parse(size), dryRun);
+      if (json) {
+        print(
+            Map.of(
+                "evicted",
+                eviction.victims().stream().map(Eviction.Victim::id).toList(),
+                "bytesBefore",
+                eviction.bytesBefore(),
+                "bytesAfter",
+                eviction.bytesAfter(),
+                "dryRun",
+                dryRun));
+      } else {
+        for (Eviction.Victim victim : eviction.victims()) {
+          out()
+              .printf(
+                  "%s %s, %s, last used %s%n",
+                  dryRun ? "would evict" : "evicted",
+                  victim.id(),
+                  Sizes.human(victim.freedBytes()),
+                  Facts.time(victim.lastUsed()));
+        }
+        out()
+            .printf(
+                "%s before, %s after%n",
+                Sizes.human(eviction.bytesBefore()), Sizes.human(eviction.bytesAfter()));
+      }
+      if (eviction.bytesAfter() > eviction.targetBytes()) {
+        throw new GatunException(
+            "the store still takes %s: the other conversations are pinned or open"
+                .formatted(Sizes.human(eviction.bytesAfter())));
+      }
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "verify",
+      mixinStandardHelpOptions = true,
+      description =
+          "Compares all bytes of conversations with their checksums. Exit code 1 if any differ.")
+  int verify(@Parameters(arity = "0..*", paramLabel = "ID") List<String> ids) {
+    List<Verification> results = new ArrayList<>();
+    try (ConversationStore store = open()) {
+      List<ConversationInfo> wanted = new ArrayList<>(store.list());
+      if (ids != null) {
+        ids.forEach(id -> require(store, id));
+        wanted.removeIf(info -> !ids.contains(info.id()));
+      }
+      long bytes =
+          wanted.stream()
+              .filter(info -> info.layout() != null)
+              .mapToLong(info -> info.committedTokens() * info.layout().bytesPerToken())
+              .sum();
+      try (Progress progress = Progress.bytes("verify", bytes)) {
+        for (ConversationInfo info : wanted) {
+          results.add(store.verify(info.id(), progress::by));
+        }
+      }
+    }
+    if (json) {
+      print(results.stream().map(Facts::of).toList());
+    } else {
+      for (Verification result : results) {
+        out()
+            .printf(
+                "%s: %s, %,d tokens, %,d with K/V%s%n",
+                result.id(),
+                result.sound() ? "sound" : "DAMAGED",
+                result.tokens(),
+                result.committedTokens(),
+                result.sound()
+                    ? ""
+                    : ", of which the first %,d are sound".formatted(result.soundTokens()));
+        result.damage().forEach(damage -> out().println("  " + damage));
+      }
+    }
+    return results.stream().allMatch(Verification::sound) ? 0 : 1;
+  }
+
+  @Command(
+      name = "gc",
+      mixinStandardHelpOptions = true,
+      description = "Removes what crashes left behind: unfinished conversations, unneeded blocks.")
+  int gc(@Option(names = "--dry-run", description = "only say what would go") boolean dryRun) {
+    try (ConversationStore store = open()) {
+      Garbage garbage = store.gc(dryRun);
+      if (json) {
+        print(
+            Map.of(
+                "removed", garbage.removed(),
+                "bytes", garbage.bytes(),
+                "findings", garbage.findings(),
+                "dryRun", dryRun));
+      } else {
+        garbage
+            .removed()
+            .forEach(path -> out().println((dryRun ? "would remove " : "removed ") + path));
+        garbage.findings().forEach(out()::println);
+        out()
+            .printf(
+                "%d files and folders, %s%n",
+                garbage.removed().size(), Sizes.human(garbage.bytes()));
+      }
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "export",
+      mixinStandardHelpOptions = true,
+      description = {
+        "Writes a conversation to one .safetensors file: token ids, K and V of each layer as"
+            + " [kvHeads, tokens, dim], checksums.",
+        "With --encrypt the file is sealed with a passphrase (AES-256-GCM, PBKDF2): K/V can be"
+            + " turned back into the text. The passphrase is asked for, or comes from"
+            + " GATUN_PASSPHRASE."
+      })
+  int export(
+      @Parameters(paramLabel = "ID") String id,
+      @Parameters(paramLabel = "FILE") Path file,
+      @Option(names = "--encrypt", description = "seal it with a passphrase") boolean encrypt,
+      @Option(names = "--force", description = "replace an existing file") boolean force) {
+    if (!force && Files.exists(file)) {
+      throw new GatunException("%s exists already; --force replaces it".formatted(file));
+    }
+    try (ConversationStore store = open()) {
+      require(store, id);
+      char[] passphrase = encrypt ? Passphrase.forSealing() : null;
+      Map<String, Object> said = ConversationExport.run(store, id, file, passphrase);
+      done(
+          said,
+          "exported %,d tokens, %,d with K/V, to %s (%s)"
+              .formatted(
+                  (Integer) said.get("tokens"),
+                  (Long) said.get("committedTokens"),
+                  file,
+                  Sizes.human((Long) said.get("bytes"))));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "import",
+      mixinStandardHelpOptions = true,
+      description = "Makes a conversation from an exported file, after checking all of it.")
+  int importFile(
+      @Parameters(paramLabel = "FILE") Path file,
+      @Parameters(arity = "0..1", paramLabel = "ID", description = "default: the name it had")
+          String id) {
+    try (ConversationStore store = openOrCreate()) {
+      String made = ConversationImport.run(store, file, id);
+      ConversationInfo info = store.info(made);
+      done(
+          Facts.of(info),
+          "imported %s: %,d tokens, %,d with K/V"
+              .formatted(made, info.tokens(), info.committedTokens()));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return 0;
+  }
+
+  private Path place() {
+    return folder == null ? UserFolders.data().resolve("store") : folder;
+  }
+
+  private ConversationStore open() {
+    if (!Files.isDirectory(place())) {
+      throw new GatunException("there is no store at %s".formatted(place()));
+    }
+    return ConversationStore.open(place());
+  }
+
+  private ConversationStore openOrCreate() {
+    return ConversationStore.open(place());
+  }
+
+  private static void require(ConversationStore store, String id) {
+    if (!store.exists(id)) {
+      throw new GatunException("there is no conversation '%s' in %s".formatted(id, store.folder()));
+    }
+  }
+
+  private boolean confirmed(String question) {
+    Console console = System.console();
+    if (console == null || !console.isTerminal()) {
+      throw new GatunException("%s Nobody can be asked here: say --yes".formatted(question));
+    }
+    String answer = console.readLine("%s [y/N] ", question);
+    return answer != null && answer.strip().toLowerCase(java.util.Locale.ROOT).startsWith("y");
+  }
+
+  private PrintWriter out() {
+    return spec.commandLine().getOut();
+  }
+
+  private static int width() {
+    String columns = System.getenv("COLUMNS");
+    return columns != null && columns.matches("[0-9]{2,4}") ? Integer.parseInt(columns) : 80;
+  }
+
+  private void done(Map<String, Object> facts, String sentence) {
+    if (json) {
+      print(facts);
+    } else {
+      out().println(sentence);
+    }
+  }
+
+  private void print(Object value) {
+    try {
+      out().println(JSON.writeValueAsString(value));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** What JSON and text say alike. */
+  static Map<String, Object> object(Object... namesAndValues) {
+    Map<String, Object> object = new LinkedHashMap<>();
+    for (int i = 0; i < namesAndValues.length; i += 2) {
+      object.put((String) namesAndValues[i], namesAndValues[i + 1]);
+    }
+    return object;
+  }
+}
