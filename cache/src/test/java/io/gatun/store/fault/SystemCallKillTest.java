@@ -31,8 +31,11 @@ class SystemCallKillTest {
 
   private List<String> straced(String inject, Path store, long seed, int operations) {
     List<String> command = new ArrayList<>();
-    command.addAll(
-        List.of("strace", "-f", "--seccomp-bpf", "-qq", "-o", temp.resolve("strace").toString()));
+    command.addAll(List.of("strace", "-f", "-qq", "-o", temp.resolve("strace").toString()));
+    if (inject.contains("error=")) {
+      // Faster; but strace 6.1 then miscounts the calls that a signal is for.
+      command.add("--seccomp-bpf");
+    }
     command.addAll(List.of("-e", "trace=" + inject.split(":")[0], "-e", "inject=" + inject));
     command.addAll(
         Faults.java(
