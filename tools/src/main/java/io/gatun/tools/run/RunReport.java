@@ -1,6 +1,5 @@
 package io.gatun.tools.run;
 
-import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import io.gatun.tools.cli.Sizes;
 import java.util.Locale;
 
@@ -15,9 +14,11 @@ import java.util.Locale;
  * @param openMillis time from asking for the conversation until attention could run on it
  * @param kvBytes K/V of all tokens at the end, outside the heap
  * @param kvFileBytes bytes of the block files that hold them
- * @param weightsSeconds time of this run in weights times activations, and so on
+ * @param weightsSeconds time of generating in products of weights and activations
+ * @param attentionSeconds time of generating in attention over the cache
+ * @param otherSeconds time of generating in norms, rotations and appending to the cache
+ * @param samplingSeconds time of generating in choosing tokens
  */
-@JsonPropertyOrder
 record RunReport(
     String model,
     String conversation,
@@ -30,6 +31,10 @@ record RunReport(
     double openMillis,
     double prefillSeconds,
     double decodeTokensPerSecond,
+    double weightsSeconds,
+    double attentionSeconds,
+    double otherSeconds,
+    double samplingSeconds,
     long kvBytes,
     long kvBytesPerToken,
     long kvFileBytes,
@@ -57,7 +62,14 @@ record RunReport(
       line(
           text,
           "generated",
-          "%,d tokens, %,.1f tokens/s".formatted(generatedTokens, decodeTokensPerSecond));
+          "%,d tokens, %,.1f tokens/s (weights %.2f s, attention %.2f s, other %.2f s, sampling %.2f s)"
+              .formatted(
+                  generatedTokens,
+                  decodeTokensPerSecond,
+                  weightsSeconds,
+                  attentionSeconds,
+                  otherSeconds,
+                  samplingSeconds));
     }
     line(
         text,

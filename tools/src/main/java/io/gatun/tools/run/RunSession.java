@@ -43,6 +43,10 @@ final class RunSession {
   private double prefillSeconds;
   private int generated;
   private double decodeSeconds;
+  private double weightsSeconds;
+  private double attentionSeconds;
+  private double otherSeconds;
+  private long samplingNanos;
   private final StringBuilder text = new StringBuilder();
 
   RunSession(RunRequest request, PrintWriter out, PrintWriter err) {
@@ -53,7 +57,7 @@ final class RunSession {
 
   /** Does it; returns the exit code. */
   int run() {
-    try (StopSignal stop = new StopSignal();
+    try (StopSignal stop = new StopSignal(this::announceStop);
         Model model = Model.load(modelFolder());
         Team team = Team.of(request.threads())) {
       Prompt prompt = Prompt.read(request);
@@ -77,6 +81,11 @@ final class RunSession {
       }
       return stop.stopped() ? 130 : 0;
     }
+  }
+
+  private void announceStop() {
+    err.println();
+    err.println("gatun: stopping; what was read and generated is committed first");
   }
 
   private Path modelFolder() {
@@ -176,10 +185,13 @@ final class RunSession {
     Sampler sampler = new Sampler(request.sampling(), model.config().vocabSize());
     TextStream stream = model.tokenizer().stream();
     MemorySegment logits = first;
+    decoder.timings().reset();
     long from = System.nanoTime();
     while (generated < request.maxTokens() && !stop.stopped()) {
       int position = conversation.tokens().count();
+      long sampling = System.nanoTime();
       int token = sampler.sample(logits, position);
+      samplingNanos += System.nanoTime() - sampling;
       if (model.isStop(token)) {
         break;
       }
@@ -190,6 +202,9 @@ final class RunSession {
       commitIfDue(conversation);
     }
     decodeSeconds = (System.nanoTime() - from) / 1e9;
+    weightsSeconds = decoder.timings().weightsNanos() / 1e9;
+    attentionSeconds = decoder.timings().attentionNanos() / 1e9;
+    otherSeconds = decoder.timings().otherNanos() / 1e9;
     show(stream.end());
     if (generated > 0) {
       out.println();
@@ -224,6 +239,10 @@ final class RunSession {
             openMillis,
             prefillSeconds,
             generated == 0 ? 0 : generated / decodeSeconds,
+            weightsSeconds,
+            attentionSeconds,
+            otherSeconds,
+            samplingNanos / 1e9,
             Math.multiplyExact(conversation.cache().length(), perToken),
             perToken,
             conversation.cache().blockBytes(),

@@ -8,18 +8,27 @@ import java.util.concurrent.TimeUnit;
  * committed and closed what it holds.
  */
 final class StopSignal implements AutoCloseable {
-  private static final long PATIENCE_SECONDS = 30;
+  /** A batch that is under way is finished first; with a large model that takes a while. */
+  private static final long PATIENCE_SECONDS = 300;
 
   private final CountDownLatch done = new CountDownLatch(1);
   private final Thread hook = new Thread(this::stop, "gatun-stop");
+  private final Runnable announce;
   private volatile boolean stopped;
 
-  StopSignal() {
+  /**
+   * Begins to listen.
+   *
+   * @param announce called when the run is asked to end
+   */
+  StopSignal(Runnable announce) {
+    this.announce = announce;
     Runtime.getRuntime().addShutdownHook(hook);
   }
 
   private void stop() {
     stopped = true;
+    announce.run();
     try {
       done.await(PATIENCE_SECONDS, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
