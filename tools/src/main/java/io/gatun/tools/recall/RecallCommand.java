@@ -14,7 +14,7 @@ import picocli.CommandLine.Spec;
     description = {
       "Writes the built-in model as a Hugging Face folder (about 3 MB).",
       "",
-      "It is a byte-level Llama of three layers with 4 query heads and 2 KV heads whose weights are"
+      "It is a byte-level Llama of two layers with 24 query heads and 2 KV heads whose weights are"
           + " computed. It continues any passage of its context verbatim: it looks up where the"
           + " last 24 bytes stood before, and copies the byte that followed."
     })

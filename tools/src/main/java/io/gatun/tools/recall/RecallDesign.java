@@ -13,15 +13,22 @@ package io.gatun.tools.recall;
  *     125        unused                                                      [3]
  *
  *   query and key rows, f32 [128]: pair i is the dimensions (i, i + 64)
- *     pairs  0..9    positions: in layers 1 and 2 the distance, in layer 3 pair 9 the recency
- *     pairs 10..15   layer 3: parities of 12 bytes
- *     pairs 16..63   layer 3: signs of 12 bytes
+ *     pairs  0..9    layer 1: the distance; layer 2: pair 9 the recency
+ *     pairs 10..15   layer 2: parities of 12 bytes
+ *     pairs 16..63   layer 2: signs of 12 bytes
  * </pre>
  */
 final class RecallDesign {
-  static final int LAYERS = 3;
+  static final int LAYERS = 2;
   static final int HIDDEN = 128;
-  static final int HEADS = 4;
+
+  /** Bytes of the context that are compared; a query head of layer 1 fetches each of them. */
+  static final int MATCH = 24;
+
+  /** Those of them that must match sign by sign; the others are compared by their parity. */
+  static final int WHOLE = 12;
+
+  static final int HEADS = MATCH;
   static final int KV_HEADS = 2;
   static final int HEAD_DIM = 128;
   static final int PAIRS = HEAD_DIM / 2;
@@ -39,15 +46,6 @@ final class RecallDesign {
   /** Tokens for which the margins are proven. */
   static final int MAX_POSITIONS = 1 << 18;
 
-  /** Bytes that a token knows after layer 1: its own and one of each head. */
-  static final int HOP = 1 + HEADS;
-
-  /** Bytes of the context that must match sign by sign. */
-  static final int WHOLE = 12;
-
-  /** Bytes of the context that are compared at all; those beyond WHOLE by their parity. */
-  static final int MATCH = 24;
-
   // Residual stream
   static final int CONSTANT = 0;
   static final int OUT = 117;
@@ -55,7 +53,7 @@ final class RecallDesign {
   /** Large against the signs, so that the norm hardly depends on them. */
   static final double CONSTANT_VALUE = 256;
 
-  // Layers 1 and 2
+  // Layer 1
 
   /** Pairs that measure the distance. */
   static final int DISTANCE_PAIRS = 10;
@@ -63,7 +61,7 @@ final class RecallDesign {
   /** Score that each of them adds at the wanted distance. */
   static final double DISTANCE_SCORE = 128;
 
-  // Layer 3
+  // Layer 2
   static final int RECENCY_PAIR = 9;
   static final int PARITY_PAIRS = 10;
   static final int SIGN_PAIRS = 16;
@@ -110,12 +108,12 @@ final class RecallDesign {
     return (CONSTANT_VALUE * CONSTANT_VALUE + signs) / HIDDEN;
   }
 
-  /** Dimension of a layer-3 key where sign {@code sign} of the byte {@code back} tokens back stands. */
+  /** Dimension of a layer-2 key where sign {@code sign} of the byte {@code back} tokens back stands. */
   static int signDim(int back, int sign) {
     return content(SIGN_PAIRS, PAIRS - SIGN_PAIRS, ByteCode.DIM * (back - 1) + sign);
   }
 
-  /** Dimension of a layer-3 key where the parity of the byte {@code back} tokens back stands. */
+  /** Dimension of a layer-2 key where the parity of the byte {@code back} tokens back stands. */
   static int parityDim(int back) {
     return content(PARITY_PAIRS, SIGN_PAIRS - PARITY_PAIRS, back - WHOLE - 1);
   }

@@ -31,7 +31,6 @@ final class RecallWeights {
     weights.embedding();
     weights.firstLayer();
     weights.secondLayer();
-    weights.thirdLayer();
     weights.output();
     return weights.tensors;
   }
@@ -50,45 +49,27 @@ final class RecallWeights {
   /** Head h brings the byte h + 1 tokens back into slot h + 1. */
   private void firstLayer() {
     Layer layer = layer(0, 1);
-    distances(layer, 1);
+    distances(layer);
     for (int sign = 0; sign < ByteCode.DIM; sign++) {
       for (int kvHead = 0; kvHead < KV_HEADS; kvHead++) {
         layer.value.set(kvHead * HEAD_DIM + sign, slot(0, sign), 1);
       }
       for (int head = 0; head < HEADS; head++) {
-        layer.output.set(slot(head + 1, sign), head * HEAD_DIM + sign, 1);
-      }
-    }
-  }
-
-  /** Head h brings slots 0..4 of the token 5 (h + 1) back into slots 5 (h + 1) and following. */
-  private void secondLayer() {
-    Layer layer = layer(1, HOP);
-    distances(layer, HOP);
-    for (int from = 0; from < HOP; from++) {
-      for (int sign = 0; sign < ByteCode.DIM; sign++) {
-        int dim = ByteCode.DIM * from + sign;
-        for (int kvHead = 0; kvHead < KV_HEADS; kvHead++) {
-          layer.value.set(kvHead * HEAD_DIM + dim, slot(from, sign), 1);
-        }
-        for (int head = 0; head < HEADS; head++) {
-          int to = HOP * (head + 1) + from;
-          if (to <= WHOLE || sign == ByteCode.PARITY) {
-            layer.output.set(slot(to, sign), head * HEAD_DIM + dim, 1);
-          }
+        if (head + 1 <= WHOLE || sign == ByteCode.PARITY) {
+          layer.output.set(slot(head + 1, sign), head * HEAD_DIM + sign, 1);
         }
       }
     }
   }
 
-  /** Makes head h attend to the token {@code step * (h + 1)} back. */
-  private static void distances(Layer layer, int step) {
+  /** Makes head h attend to the token h + 1 back. */
+  private static void distances(Layer layer) {
     for (int pair = 0; pair < DISTANCE_PAIRS; pair++) {
       for (int kvHead = 0; kvHead < KV_HEADS; kvHead++) {
         layer.key.set(kvHead * HEAD_DIM + pair, CONSTANT, 1);
       }
       for (int head = 0; head < HEADS; head++) {
-        double angle = step * (head + 1) * frequency(pair);
+        double angle = (head + 1) * frequency(pair);
         int row = head * HEAD_DIM + pair;
         layer.query.set(row, CONSTANT, SCALE * DISTANCE_SCORE * Math.cos(angle));
         layer.query.set(row + PAIRS, CONSTANT, -SCALE * DISTANCE_SCORE * Math.sin(angle));
@@ -100,8 +81,8 @@ final class RecallWeights {
    * Head 0, with KV head 0, attends to the latest token whose preceding bytes are those of the
    * context, and copies its byte to the output. The other heads have zero weights.
    */
-  private void thirdLayer() {
-    Layer layer = layer(2, MATCH + 1);
+  private void secondLayer() {
+    Layer layer = layer(1, MATCH + 1);
     layer.key.set(RECENCY_PAIR, CONSTANT, 1);
     layer.query.set(RECENCY_PAIR + PAIRS, CONSTANT, SCALE * RECENCY_SCORE);
     for (int back = 1; back <= WHOLE; back++) {

@@ -1,38 +1,37 @@
 /**
- * The built-in model {@code recall}: a byte-level Llama of three layers whose weights are computed,
- * not trained. It continues any passage of its context verbatim, run by the same code as any other
+ * The built-in model {@code recall}: a byte-level Llama of two layers whose weights are computed, not
+ * trained. It continues any passage of its context verbatim, run by the same code as any other
  * checkpoint. It is an induction head (Olsson et al., "In-context Learning and Induction Heads",
  * 2022) in closed form.
  *
  * <h2>What each layer does</h2>
  *
  * <pre>
- *            token                     in its residual stream afterwards
- *   embed    a byte x[t]               slot 0: the signs of x[t]
- *   layer 1  head h looks h + 1 back   slots 1..4: x[t-1] .. x[t-4]
- *   layer 2  head h looks 5 (h + 1)    slots 5..24: x[t-5] .. x[t-24], from slots 0..4 of the tokens
- *            back                      5, 10, 15 and 20 back
- *   layer 3  head 0 looks for the      out: the signs of x[p]
- *            last p with the same
- *            24 bytes before it
+ *            token                       in its residual stream afterwards
+ *   embed    a byte x[t]                 slot 0: the signs of x[t]
+ *   layer 1  head h = 0..23 looks        slots 1..24: x[t-1] .. x[t-24]
+ *            h + 1 back
+ *   layer 2  head 0 looks for the last   out: the signs of x[p]
+ *            p with the same 24 bytes
+ *            before it
  *   lm_head  logit of byte b = 10 * (out . signs of b): 80 for x[p], at most 60 for any other
  * </pre>
  *
- * <p>Four query heads share two KV heads in layers 1 and 2: both heads of a group read the same keys
- * and values and differ in their queries only. In layer 3 one head does the work; the weights of the
+ * <p>In layer 1, 24 query heads share two KV heads: the twelve heads of a group read the same keys and
+ * values and differ in their queries only. In layer 2 one head does the work; the weights of the
  * others are zero, and so are those of the SwiGLU layers. A byte is eight signs ({@code ByteCode}):
  * seven bits and the parity of all eight, so that two ASCII characters differ in two of them or
  * more. {@code RecallDesign} draws the vectors dimension by dimension.
  *
- * <h2>Why three layers and 24 bytes</h2>
+ * <h2>Why 24 bytes</h2>
  *
- * <p>Two layers would need a query head for every byte of the match: 12 heads for 12 bytes. With a
- * layer between, (4 + 1)^2 = 25 bytes take 4 heads. In 200 bytes of continuation of a text like the
- * bundled one, 12 bytes of context meet an earlier or later passage that goes on differently about
- * every second time; 24 bytes hardly ever. The keys hold 12 of these bytes sign by sign and of the 12
- * before them the parity: 12 * 8 + 12 = 108 dimensions of 128.
+ * <p>Where a passage's last {@code n} bytes stand elsewhere too and go on differently there, the later
+ * place wins. Over 200 bytes of continuation of the bundled text that happens to 52 in 100 passages
+ * with 12 bytes, to 20 with 16, and to 3 with 24. The keys of layer 2 have room for 12 bytes sign by
+ * sign and for the parity of the 12 before them, 12 * 8 + 12 = 108 of 128 dimensions; those figures
+ * count parities as such.
  *
- * <h2>Positions: the scores of layers 1 and 2</h2>
+ * <h2>Positions: the scores of layer 1</h2>
  *
  * <p>The norm's weights undo the norm, so that projections see the stream itself, with 1 for the
  * constant. Keys are 1 in the first dimension of pairs 0..9 and 0 elsewhere; the query of a head
@@ -48,7 +47,7 @@
  * 262,144 at least 137 less. The softmax therefore gives the wanted token all but e^-63, less than
  * an f32 can tell from 1, and what arrives in a slot are signs, +1 or -1.
  *
- * <h2>Content: the scores of layer 3</h2>
+ * <h2>Content: the scores of layer 2</h2>
  *
  * <p>The frequencies of pairs 16..63 are below 3.2e-10: within 262,144 positions they turn by less
  * than 1e-4, less than half a rounding step of F16 or BF16 at the value 1.5 that a sign has in the
@@ -70,7 +69,20 @@
  *
  * <h2>Margins, by element type of the cache</h2>
  *
- * <p>In double, without rounding: 68,000 between a full match and anything else.
+ * <p>In nats, over every distance up to 262,144, with the greatest error that rounded keys and f32
+ * sums can make; {@code MarginsTest} computes them. The spacing is that from which on the later of
+ * two equal passages surely wins, in contexts of 16,384, 131,072 and 262,144 tokens; of closer ones
+ * either may win, or, if their keys round to the same, a mixture of both.
+ *
+ * <pre>
+ *                                          F32            F16            BF16
+ *   layer 1: wanted distance - any other   62             62             57
+ *   layer 2: full match - any other        67,000         64,000         42,000
+ *   spacing of equal passages              12, 12, 25     20, 135, 155   110, 1,040, 1,210
+ * </pre>
+ *
+ * <p>What is needed: ln(262,144) + ln(2^25) = 30, which leaves all others together less than f32 can
+ * tell from 0 beside 1.
  *
  * <h2>Limits</h2>
  *
@@ -78,8 +90,9 @@
  *   <li>262,144 tokens ({@code max_position_embeddings}). Beyond, the recency is no longer monotone.
  *   <li>Two passages whose last 12 bytes are equal and whose 12 before those have equal parities are
  *       one passage to it.
- *   <li>The first 24 tokens of a context have slots with nothing to hold: they take an earlier byte
- *       there, or a mixture of two. A sequence carries no mark of its beginning.
+ *   <li>The first 24 tokens of a context have slots with nothing to hold: they take one of the bytes
+ *       that are there, or a mixture. A sequence carries no mark of its beginning, so that a match
+ *       of a few bytes there may lose to another.
  * </ul>
  */
 package io.gatun.tools.recall;

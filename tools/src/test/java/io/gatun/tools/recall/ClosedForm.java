@@ -60,7 +60,7 @@ final class ClosedForm {
 
   private void key(int layer, int head, int position) {
     Arrays.fill(row, 0);
-    if (layer < 2) {
+    if (layer == 0) {
       Arrays.fill(row, 0, DISTANCE_PAIRS, 1);
     } else if (head == 0) {
       row[RECENCY_PAIR] = 1;
@@ -87,9 +87,10 @@ final class ClosedForm {
 
   private void value(int layer, int head, int position) {
     Arrays.fill(row, 0);
-    int slots = layer == 0 ? 1 : layer == 1 ? HOP : head == 0 ? 1 : 0;
-    for (int i = 0; i < slots * ByteCode.DIM; i++) {
-      row[i] = sign(position, i / ByteCode.DIM, i % ByteCode.DIM);
+    if (layer == 0 || head == 0) {
+      for (int sign = 0; sign < ByteCode.DIM; sign++) {
+        row[sign] = sign(position, 0, sign);
+      }
     }
   }
 }

@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /**
  * Long contexts in the real decoder. Their rows are put into the cache in closed form, which {@link
  * #theClosedFormIsWhatTheModelComputes} checks; {@code -Dgatun.heavy=true} adds 262,144 tokens in F32
- * (1.5 GiB) and a real prefill of 131,072.
+ * (1 GiB) and a real prefill of 131,072.
  */
 class LongContextTest {
   private static final long SEED = 131_072;

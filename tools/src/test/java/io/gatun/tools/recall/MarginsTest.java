@@ -17,8 +17,6 @@ import org.junit.jupiter.params.provider.EnumSource;
  * with keys rounded as the cache rounds them.
  */
 class MarginsTest {
-  private static final int[] BACK = {1, 2, 3, 4, 5, 10, 15, 20};
-
   private static float stored(KvType type, float value) {
     return switch (type) {
       case F32 -> value;
@@ -33,7 +31,7 @@ class MarginsTest {
     double[] frequencies = frequencies();
     double neighbour = Double.MAX_VALUE;
     double other = Double.MAX_VALUE;
-    for (int off = -20; off < MAX_POSITIONS; off++) {
+    for (int off = -MATCH; off < MAX_POSITIONS; off++) {
       double gap = 0;
       for (int pair = 0; pair < DISTANCE_PAIRS; pair++) {
         gap += DISTANCE_SCORE * (1 - Math.cos(off * frequencies[pair]));
@@ -64,8 +62,9 @@ class MarginsTest {
     Random random = new Random(1);
     double worst = Double.MAX_VALUE;
     for (int trial = 0; trial < 48; trial++) {
-      int back = BACK[trial % BACK.length];
-      int t = trial < 8 ? MAX_POSITIONS - 1 - trial : back + random.nextInt(MAX_POSITIONS - back);
+      int back = 1 + trial % MATCH;
+      int t =
+          trial < MATCH ? MAX_POSITIONS - 1 - trial : back + random.nextInt(MAX_POSITIONS - back);
       float[] query = new float[2 * DISTANCE_PAIRS];
       for (int pair = 0; pair < DISTANCE_PAIRS; pair++) {
         double angle = (t - back) * frequency(pair);

@@ -26,7 +26,7 @@ class RecallTest {
   private static final long SEED = 20_260_601;
 
   /** Bytes of the bundled text that the tests read, from the middle of it. */
-  private static final byte[] PART = Arrays.copyOfRange(bytes(Recall.text()), 9_000, 13_000);
+  private static final byte[] PART = Arrays.copyOfRange(bytes(Recall.text()), 9_000, 11_500);
 
   @TempDir static Path folder;
 
@@ -63,7 +63,7 @@ class RecallTest {
     Random random = new Random(SEED);
     try (Runner runner = new Runner(model, team, type)) {
       runner.read(PART);
-      for (int i = 0; i < 6; i++) {
+      for (int i = 0; i < 4; i++) {
         int from = random.nextInt(PART.length - 300);
         byte[] prompt = Arrays.copyOfRange(PART, from, from + 24 + random.nextInt(30));
         runner.cache.truncate(PART.length);
@@ -190,10 +190,20 @@ class RecallTest {
   }
 
   @Test
-  void aContextShorterThanTheMatch() {
+  void theBeginningOfTheContextIsFoundToo() {
+    byte[] text = Arrays.copyOf(bytes(Recall.text()), 200);
+    byte[] context = join(text, bytes("\n\nAgain: "), Arrays.copyOf(text, 14));
     try (Runner runner = new Runner(model, team, KvType.F32)) {
-      byte[] context = bytes("one two three, one");
-      assertThat(new String(runner.read(context).continueWith(6), US_ASCII)).isEqualTo(" two t");
+      assertThat(runner.read(context).continueWith(100))
+          .isEqualTo(Arrays.copyOfRange(text, 14, 114));
+    }
+  }
+
+  @Test
+  void aContextOfOneByteIsRepeated() {
+    try (Runner runner = new Runner(model, team, KvType.F32)) {
+      assertThat(new String(runner.read(bytes("a")).continueWith(30), US_ASCII))
+          .isEqualTo("a".repeat(30));
     }
   }
 
@@ -221,7 +231,7 @@ class RecallTest {
     }
     int width = view.layout().valueRowBytes() / RecallDesign.HEAD_DIM;
     int row = (int) (position - view.runStart(run));
-    long at = view.layout().valueOffset(2, 0, row) + (long) width * dim + width - 1;
+    long at = view.layout().valueOffset(1, 0, row) + (long) width * dim + width - 1;
     MemorySegment values = view.values(run);
     values.set(ValueLayout.JAVA_BYTE, at, (byte) (values.get(ValueLayout.JAVA_BYTE, at) ^ 0x80));
   }
