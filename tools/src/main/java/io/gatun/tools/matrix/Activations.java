@@ -22,7 +22,7 @@ public final class Activations {
   static final long ROW_BYTES = 4L * (BLOCK + 16);
 
   /** Tokens are computed in tiles; rows up to the next multiple of this exist and are ignored. */
-  static final int TILE = 6;
+  static final int TILE = 4;
 
   private final int tokens;
   private final int cols;

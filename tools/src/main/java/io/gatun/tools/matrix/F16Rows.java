@@ -7,7 +7,7 @@ import static io.gatun.tools.matrix.Lanes.INTS;
 import static io.gatun.tools.matrix.Lanes.LE;
 import static io.gatun.tools.matrix.Lanes.NATIVE;
 
-import io.gatun.cache.KvType;
+import io.gatun.tools.safetensors.TensorType;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -28,12 +28,12 @@ final class F16Rows implements RowKernel {
       long xAt,
       MemorySegment y,
       long yAt,
-      MemorySegment sums) {
+      float[] sums) {
     long rowBytes = 2L * cols;
     int whole = cols - cols % COUNT;
     int ahead = RowKernel.readAheadRows(rowBytes);
     for (long row = from; row < to; row++) {
-      long group = row - from & 3;
+      int group = (int) (row - from) & 3;
       if (group == 0) {
         if ((row - from) % ahead == 0) {
           long next = row + ahead;
@@ -45,9 +45,9 @@ final class F16Rows implements RowKernel {
         }
       }
       if (row - group > to - 4) {
-        one(weights, row * rowBytes, whole, x, xAt, sums, group * Lanes.BYTES);
+        one(weights, row * rowBytes, whole, x, xAt, sums, group * COUNT);
       }
-      float dot = Lanes.sum(sums, group * Lanes.BYTES);
+      float dot = Lanes.sum(sums, group * COUNT);
       for (int c = whole; c < cols; c++) {
         float weight = value(weights, row * rowBytes + 2L * c);
         dot = Math.fma(weight, x.get(FLOAT, xAt + 4L * c), dot);
@@ -64,7 +64,7 @@ final class F16Rows implements RowKernel {
       int cols,
       MemorySegment x,
       long xAt,
-      MemorySegment sums) {
+      float[] sums) {
     long w1 = w + rowBytes;
     long w2 = w1 + rowBytes;
     long w3 = w2 + rowBytes;
@@ -79,26 +79,20 @@ final class F16Rows implements RowKernel {
       s2 = load(weights, w2 + 2L * c).fma(v, s2);
       s3 = load(weights, w3 + 2L * c).fma(v, s3);
     }
-    s0.intoMemorySegment(sums, 0, NATIVE);
-    s1.intoMemorySegment(sums, Lanes.BYTES, NATIVE);
-    s2.intoMemorySegment(sums, 2 * Lanes.BYTES, NATIVE);
-    s3.intoMemorySegment(sums, 3 * Lanes.BYTES, NATIVE);
+    s0.intoArray(sums, 0);
+    s1.intoArray(sums, COUNT);
+    s2.intoArray(sums, 2 * COUNT);
+    s3.intoArray(sums, 3 * COUNT);
   }
 
   private static void one(
-      MemorySegment weights,
-      long w,
-      int cols,
-      MemorySegment x,
-      long xAt,
-      MemorySegment sums,
-      long at) {
+      MemorySegment weights, long w, int cols, MemorySegment x, long xAt, float[] sums, int at) {
     FloatVector sum = FloatVector.zero(FLOATS);
     for (int c = 0; c < cols; c += COUNT) {
       FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, xAt + 4L * c, NATIVE);
       sum = load(weights, w + 2L * c).fma(v, sum);
     }
-    sum.intoMemorySegment(sums, at, NATIVE);
+    sum.intoArray(sums, at);
   }
 
   private static FloatVector load(MemorySegment weights, long at) {
@@ -112,25 +106,19 @@ final class F16Rows implements RowKernel {
   }
 
   private static float value(MemorySegment weights, long at) {
-    return Float.float16ToFloat(weights.get(KvType.LE_SHORT, at));
+    return TensorType.F16.value(weights, at);
   }
 
   @Override
   public void widen(
-      MemorySegment weights,
-      int cols,
-      long row,
-      int fromCol,
-      int count,
-      MemorySegment out,
-      long outAt) {
+      MemorySegment weights, int cols, long row, int fromCol, int count, float[] out, int outAt) {
     long w = 2L * (row * cols + fromCol);
     int whole = count - count % COUNT;
     for (int c = 0; c < whole; c += COUNT) {
-      load(weights, w + 2L * c).intoMemorySegment(out, outAt + 4L * c, NATIVE);
+      load(weights, w + 2L * c).intoArray(out, outAt + c);
     }
     for (int c = whole; c < count; c++) {
-      out.set(FLOAT, outAt + 4L * c, value(weights, w + 2L * c));
+      out[outAt + c] = value(weights, w + 2L * c);
     }
   }
 }

@@ -32,9 +32,6 @@ final class Lanes {
 
   static final int COUNT = FLOATS.length();
 
-  /** Bytes of one full vector. */
-  static final int BYTES = 4 * COUNT;
-
   static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
 
   /** Activations are the machine's own floats. */
@@ -62,8 +59,8 @@ final class Lanes {
    * <p>Design note: accumulators come through memory, because C2 puts every vector on the heap that
    * it hands to a method it does not inline, and a loop with its sums inlined is too large for it.
    */
-  static float sum(MemorySegment sums, long at) {
-    FloatVector sum = FloatVector.fromMemorySegment(FLOATS, sums, at, NATIVE);
+  static float sum(float[] sums, int at) {
+    FloatVector sum = FloatVector.fromArray(FLOATS, sums, at);
     if (COUNT >= 16) {
       sum = sum.add(sum.rearrange(BY_8));
     }

@@ -3,6 +3,8 @@ package io.gatun.tools.matrix;
 import io.gatun.tools.safetensors.Tensor;
 import io.gatun.tools.safetensors.TensorType;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Objects;
 
 /**
  * A weight matrix where it lies.
@@ -45,7 +47,11 @@ public record Matrix(String name, TensorType type, long rows, int cols, MemorySe
    * @param out f32, gets {@code [cols]}, from byte {@code outAt} on
    */
   public void row(long row, MemorySegment out, long outAt) {
-    java.util.Objects.checkIndex(row, rows);
-    MatrixKernels.rows(type).widen(data, cols, row, 0, cols, out, outAt);
+    Objects.checkIndex(row, rows);
+    long from = row * cols * type.bytes();
+    for (int c = 0; c < cols; c++) {
+      float value = type.value(data, from + (long) c * type.bytes());
+      out.set(ValueLayout.JAVA_FLOAT_UNALIGNED, outAt + 4L * c, value);
+    }
   }
 }

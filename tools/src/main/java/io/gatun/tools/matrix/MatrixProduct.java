@@ -5,6 +5,7 @@ import io.gatun.tools.safetensors.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.function.Function;
 
 /**
@@ -33,12 +34,17 @@ public final class MatrixProduct implements AutoCloseable {
   private static final int MAX_TASK_ROWS = 1 << 14;
 
   private final Team team;
+
+  /** Rows of a panel; fewer where many threads would each want one. */
+  private final int panelRows;
+
   private final PanelKernel panelKernel;
   private final Function<TensorType, RowKernel> kernels;
   private final Arena arena = Arena.ofShared();
-  private final MemorySegment[] panels; // per worker: [PANEL_ROWS][1,040], or results of a task
-  private final MemorySegment[] stores; // per worker: see PanelKernel
-  private final MemorySegment[] sums; // per worker: see RowKernel
+  private final MemorySegment[] dots; // per worker: f32 [MAX_TASK_ROWS], results of a task
+  private final float[][] sums; // per worker: see RowKernel
+  private final float[][] panels; // per worker: see PanelKernel
+  private final float[][] stores; // per worker: see PanelKernel
   private final Team.Task vectorTask = this::vectorTask;
   private final Team.Task batchTask = this::batchTask;
 
@@ -62,16 +68,16 @@ public final class MatrixProduct implements AutoCloseable {
     this.team = team;
     this.kernels = kernels;
     this.panelKernel = panelKernel;
-    this.panels = new MemorySegment[team.threads()];
-    this.stores = new MemorySegment[team.threads()];
-    this.sums = new MemorySegment[team.threads()];
-    long panelBytes = Math.max(PANEL_ROWS * Activations.ROW_BYTES, 4L * MAX_TASK_ROWS);
-    for (int i = 0; i < panels.length; i++) {
-      panels[i] = arena.allocate(panelBytes, 64);
-      sums[i] = arena.allocate(RowKernel.SUMS_BYTES, 64);
+    this.panelRows = team.threads() <= 16 ? PANEL_ROWS : PANEL_ROWS / 2;
+    this.dots = new MemorySegment[team.threads()];
+    this.sums = new float[team.threads()][RowKernel.SUMS];
+    this.panels = new float[team.threads()][];
+    this.stores = new float[team.threads()][];
+    for (int i = 0; i < dots.length; i++) {
+      dots[i] = arena.allocate(4L * MAX_TASK_ROWS, 64);
       if (maxTokens > 1) {
-        stores[i] =
-            arena.allocate(panelKernel.storeBytes(PANEL_ROWS / PanelKernel.GROUP, maxTokens), 64);
+        panels[i] = new float[panelRows * PanelKernel.ROW];
+        stores[i] = new float[panelKernel.storeSize(panelRows / PanelKernel.GROUP, maxTokens)];
       }
     }
   }
@@ -103,7 +109,7 @@ public final class MatrixProduct implements AutoCloseable {
       rowsPerTask = Math.clamp(taskBytes / rowBytes & ~3L, 4, MAX_TASK_ROWS);
       team.run(group.tasks(rowsPerTask), vectorTask);
     } else {
-      rowsPerTask = PANEL_ROWS;
+      rowsPerTask = panelRows;
       team.run(group.tasks(rowsPerTask), batchTask);
     }
   }
@@ -125,10 +131,10 @@ public final class MatrixProduct implements AutoCloseable {
   private void vector(Projection projection, long from, long to, int worker) {
     Matrix weight = projection.weight();
     RowKernel kernel = kernels.apply(weight.type());
-    MemorySegment dots = panels[worker];
-    kernel.multiply(weight.data(), weight.cols(), from, to, x.data(), 0, dots, 0, sums[worker]);
+    MemorySegment results = dots[worker];
+    kernel.multiply(weight.data(), weight.cols(), from, to, x.data(), 0, results, 0, sums[worker]);
     for (long row = from; row < to; row++) {
-      float dot = dots.get(FLOAT, 4 * (row - from));
+      float dot = results.get(FLOAT, 4 * (row - from));
       projection.out().set(FLOAT, projection.at(0, row), projection.finish(dot, 0, row));
     }
   }
@@ -148,11 +154,11 @@ public final class MatrixProduct implements AutoCloseable {
   private void batch(Projection projection, long from, int worker) {
     Matrix weight = projection.weight();
     RowKernel kernel = kernels.apply(weight.type());
-    MemorySegment panel = panels[worker];
-    MemorySegment store = stores[worker];
-    int rows = (int) Math.min(PANEL_ROWS, weight.rows() - from);
+    float[] panel = panels[worker];
+    float[] store = stores[worker];
+    int rows = (int) Math.min(panelRows, weight.rows() - from);
     int groups = Math.ceilDiv(rows, PanelKernel.GROUP);
-    store.asSlice(0, panelKernel.storeBytes(groups, tokens)).fill((byte) 0);
+    Arrays.fill(store, 0, panelKernel.storeSize(groups, tokens), 0);
     int cols = 0;
     int whole = 0;
     int start = 0;
@@ -160,7 +166,7 @@ public final class MatrixProduct implements AutoCloseable {
       cols = Math.min(Activations.BLOCK, weight.cols() - start);
       whole = cols - cols % panelKernel.lanes();
       for (int row = 0; row < rows; row++) {
-        long at = row * Activations.ROW_BYTES;
+        int at = row * PanelKernel.ROW;
         kernel.widen(weight.data(), weight.cols(), from + row, start, cols, panel, at);
       }
       panelKernel.accumulate(panel, groups, x.data(), x.offset(0, start), tokens, whole, store);
@@ -172,7 +178,7 @@ public final class MatrixProduct implements AutoCloseable {
         for (int c = whole; c < cols; c++) {
           dot =
               Math.fma(
-                  panel.get(FLOAT, row * Activations.ROW_BYTES + 4L * c),
+                  panel[row * PanelKernel.ROW + c],
                   x.data().get(FLOAT, rest + token * Activations.ROW_BYTES + 4L * c),
                   dot);
         }

@@ -7,15 +7,25 @@ import java.lang.foreign.MemorySegment;
  * Sums that are not complete yet, the lanes of one accumulator each, wait in a store:
  *
  * <pre>
- *   panel   f32 [rows][1,040]            a block of 1,024 columns of some rows, the rest unused
- *   store   f32 [tile of tokens][group of 4 rows][row][token of the tile][lanes]
+ *   panel   [row][1,024]                 a block of columns of some rows, the rest unused
+ *   store   [tile of 4 tokens][group of 4 rows][row of the group][token of the tile][lane]
  * </pre>
  *
  * Any thread; keeps no state.
+ *
+ * <p>Design note: panel and store are small and lie on the heap, because C2 inlines array accesses
+ * more cheaply than those of segments; with segments throughout it gives up on a tile and puts every
+ * vector on the heap.
  */
 interface PanelKernel {
   /** Rows of a group. */
   int GROUP = 4;
+
+  /** Accumulators of a tile of tokens and a group of rows. */
+  int TILE_SUMS = GROUP * Activations.TILE;
+
+  /** Elements of a panel's row. */
+  int ROW = Activations.BLOCK;
 
   /** Floats of an accumulator. */
   int lanes();
@@ -24,31 +34,25 @@ interface PanelKernel {
    * Adds the products of a block's columns to the sums in the store.
    *
    * @param groups groups of rows in the panel
-   * @param x activations, {@code [tokens][1,040]} from byte {@code xAt} on
+   * @param x activations, rows of {@link Activations#ROW_BYTES} from byte {@code xAt} on; those up to
+   *     the next multiple of a tile are read as well
    * @param cols columns of the block, a multiple of {@link #lanes}
    */
   void accumulate(
-      MemorySegment panel,
-      int groups,
-      MemorySegment x,
-      long xAt,
-      int tokens,
-      int cols,
-      MemorySegment store);
+      float[] panel, int groups, MemorySegment x, long xAt, int tokens, int cols, float[] store);
 
   /** The sum of one accumulator's lanes, in its fixed order. */
-  float sum(MemorySegment store, long at);
+  float sum(float[] store, int at);
 
-  /** Offset in the store of the accumulator of a row of the panel and a token. */
-  default long offset(int row, int token, int groups) {
-    int tile = token / Activations.TILE;
-    long group = (long) tile * groups + row / GROUP;
+  /** Where the accumulator of a row of the panel and a token lies in the store. */
+  default int offset(int row, int token, int groups) {
+    int tile = token / Activations.TILE * groups + row / GROUP;
     int place = row % GROUP * Activations.TILE + token % Activations.TILE;
-    return (group * GROUP * Activations.TILE + place) * lanes() * Float.BYTES;
+    return (tile * TILE_SUMS + place) * lanes();
   }
 
-  /** Bytes of the store for so many rows and tokens. */
-  default long storeBytes(int groups, int tokens) {
-    return offset(0, Math.ceilDiv(tokens, Activations.TILE) * Activations.TILE, groups);
+  /** Elements of the store for so many rows and tokens. */
+  default int storeSize(int groups, int tokens) {
+    return Math.multiplyExact(Math.ceilDiv(tokens, Activations.TILE) * groups, TILE_SUMS * lanes());
   }
 }

@@ -13,7 +13,7 @@ interface RowKernel {
    * @param weights {@code [rows][cols]}
    * @param x f32 {@code [cols]}, from byte {@code xAt} on
    * @param y f32, gets {@code [to - from]}, from byte {@code yAt} on
-   * @param sums {@link #SUMS_BYTES} bytes to work in
+   * @param sums room for {@link #SUMS} values to work with
    */
   void multiply(
       MemorySegment weights,
@@ -24,25 +24,18 @@ interface RowKernel {
       long xAt,
       MemorySegment y,
       long yAt,
-      MemorySegment sums);
+      float[] sums);
 
   /**
    * Decodes columns {@code [fromCol, fromCol + count)} of one row.
    *
-   * @param fromCol a multiple of 64
-   * @param out f32, gets {@code [count]}, from byte {@code outAt} on
+   * @param out gets {@code [count]}, from element {@code outAt} on
    */
   void widen(
-      MemorySegment weights,
-      int cols,
-      long row,
-      int fromCol,
-      int count,
-      MemorySegment out,
-      long outAt);
+      MemorySegment weights, int cols, long row, int fromCol, int count, float[] out, int outAt);
 
-  /** Room for the accumulators of four rows: they go through memory, not through calls. */
-  long SUMS_BYTES = 4 * 64;
+  /** Room for the accumulators of four rows: they go through an array, not through calls. */
+  int SUMS = 4 * 16;
 
   /** Rows that a kernel reads ahead of its dot products take about this many bytes. */
   int READ_AHEAD_BYTES = 1 << 16;

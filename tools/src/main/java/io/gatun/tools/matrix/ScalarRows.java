@@ -1,6 +1,5 @@
 package io.gatun.tools.matrix;
 
-import io.gatun.cache.KvType;
 import io.gatun.tools.safetensors.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -25,7 +24,7 @@ final class ScalarRows implements RowKernel {
       long xAt,
       MemorySegment y,
       long yAt,
-      MemorySegment sums) {
+      float[] sums) {
     long row = from;
     for (; row <= to - 4; row += 4) {
       long w = row * cols;
@@ -57,24 +56,13 @@ final class ScalarRows implements RowKernel {
 
   @Override
   public void widen(
-      MemorySegment weights,
-      int cols,
-      long row,
-      int fromCol,
-      int count,
-      MemorySegment out,
-      long outAt) {
+      MemorySegment weights, int cols, long row, int fromCol, int count, float[] out, int outAt) {
     for (int c = 0; c < count; c++) {
-      out.set(FLOAT, outAt + 4L * c, value(weights, row * cols + fromCol + c));
+      out[outAt + c] = value(weights, row * cols + fromCol + c);
     }
   }
 
   private float value(MemorySegment weights, long index) {
-    return switch (type) {
-      case F32 -> weights.get(KvType.LE_FLOAT, 4 * index);
-      case F16 -> Float.float16ToFloat(weights.get(KvType.LE_SHORT, 2 * index));
-      case BF16 -> Float.intBitsToFloat(weights.get(KvType.LE_SHORT, 2 * index) << 16);
-      default -> throw new IllegalStateException("no weights of type " + type);
-    };
+    return type.value(weights, type.bytes() * index);
   }
 }

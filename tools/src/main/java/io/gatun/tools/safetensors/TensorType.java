@@ -1,6 +1,8 @@
 package io.gatun.tools.safetensors;
 
 import io.gatun.cache.GatunException;
+import io.gatun.cache.KvType;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -54,6 +56,21 @@ public enum TensorType {
   /** Whether Gatun computes with tensors of this type: F32, F16 and BF16. */
   public boolean isWeight() {
     return this == F32 || this == F16 || this == BF16;
+  }
+
+  /**
+   * Decodes one weight, exactly.
+   *
+   * @param at its byte offset
+   * @throws IllegalStateException if this is not a weight type
+   */
+  public float value(MemorySegment data, long at) {
+    return switch (this) {
+      case F32 -> data.get(KvType.LE_FLOAT, at);
+      case F16 -> Float.float16ToFloat(data.get(KvType.LE_SHORT, at));
+      case BF16 -> Float.intBitsToFloat(data.get(KvType.LE_SHORT, at) << 16);
+      default -> throw new IllegalStateException("no weights of type " + this);
+    };
   }
 
   /** The name as users write it: {@code f32}, {@code f16}, {@code bf16}. */

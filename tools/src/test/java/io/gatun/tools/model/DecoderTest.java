@@ -215,7 +215,7 @@ class DecoderTest {
               java.lang.management.ManagementFactory.getThreadMXBean();
       long least = Long.MAX_VALUE;
       decoder.decode(0);
-      for (int round = 0; round < 60 && least > 0; round++) {
+      for (int round = 0; round < 300 && least > 0; round++) {
         long before = threads.getCurrentThreadAllocatedBytes();
         for (int i = 0; i < 100; i++) {
           decoder.decode(i);
