@@ -10,7 +10,6 @@ import static io.gatun.tools.matrix.Lanes.NATIVE;
 import io.gatun.tools.safetensors.TensorType;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
@@ -18,6 +17,11 @@ import jdk.incubator.vector.VectorOperators;
  * has them, which makes the value 2^-112 times too small, subnormals included; a multiplication
  * mends that exactly. */
 final class F16Rows implements RowKernel {
+  /** The sign, which was extended to bit 31, and the bits from 27 down; copies of the sign go. */
+  private static final int KEPT = 0x8fff_e000;
+
+  private static final float SCALE = 0x1p112f;
+
   @Override
   public void multiply(
       MemorySegment weights,
@@ -40,12 +44,7 @@ final class F16Rows implements RowKernel {
           Lanes.readAhead(
               weights, Math.min(to, next) * rowBytes, Math.min(to, next + ahead) * rowBytes);
         }
-        if (row <= to - 4) {
-          four(weights, row * rowBytes, rowBytes, whole, x, xAt, sums);
-        }
-      }
-      if (row - group > to - 4) {
-        one(weights, row * rowBytes, whole, x, xAt, sums, group * COUNT);
+        four(weights, row, to - 1, rowBytes, whole, x, xAt, sums);
       }
       float dot = Lanes.sum(sums, group * COUNT);
       for (int c = whole; c < cols; c++) {
@@ -56,53 +55,71 @@ final class F16Rows implements RowKernel {
     }
   }
 
-  /** Four rows at a time: four chains of additions hide the latency of one. */
+  /**
+   * Four rows at a time: four chains of additions hide the latency of one. Behind the last row, that
+   * one is taken again.
+   */
   private static void four(
       MemorySegment weights,
-      long w,
+      long row,
+      long last,
       long rowBytes,
       int cols,
       MemorySegment x,
       long xAt,
       float[] sums) {
-    long w1 = w + rowBytes;
-    long w2 = w1 + rowBytes;
-    long w3 = w2 + rowBytes;
+    long w0 = row * rowBytes;
+    long w1 = Math.min(last, row + 1) * rowBytes;
+    long w2 = Math.min(last, row + 2) * rowBytes;
+    long w3 = Math.min(last, row + 3) * rowBytes;
     FloatVector s0 = FloatVector.zero(FLOATS);
     FloatVector s1 = s0;
     FloatVector s2 = s0;
     FloatVector s3 = s0;
     for (int c = 0; c < cols; c += COUNT) {
       FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, xAt + 4L * c, NATIVE);
-      s0 = load(weights, w + 2L * c).fma(v, s0);
-      s1 = load(weights, w1 + 2L * c).fma(v, s1);
-      s2 = load(weights, w2 + 2L * c).fma(v, s2);
-      s3 = load(weights, w3 + 2L * c).fma(v, s3);
+      long i = 2L * c;
+      s0 =
+          ShortVector.fromMemorySegment(Lanes.HALVES, weights, w0 + i, LE)
+              .convertShape(VectorOperators.S2I, INTS, 0)
+              .reinterpretAsInts()
+              .lanewise(VectorOperators.LSHL, 13)
+              .and(KEPT)
+              .reinterpretAsFloats()
+              .mul(SCALE)
+              .fma(v, s0);
+      s1 =
+          ShortVector.fromMemorySegment(Lanes.HALVES, weights, w1 + i, LE)
+              .convertShape(VectorOperators.S2I, INTS, 0)
+              .reinterpretAsInts()
+              .lanewise(VectorOperators.LSHL, 13)
+              .and(KEPT)
+              .reinterpretAsFloats()
+              .mul(SCALE)
+              .fma(v, s1);
+      s2 =
+          ShortVector.fromMemorySegment(Lanes.HALVES, weights, w2 + i, LE)
+              .convertShape(VectorOperators.S2I, INTS, 0)
+              .reinterpretAsInts()
+              .lanewise(VectorOperators.LSHL, 13)
+              .and(KEPT)
+              .reinterpretAsFloats()
+              .mul(SCALE)
+              .fma(v, s2);
+      s3 =
+          ShortVector.fromMemorySegment(Lanes.HALVES, weights, w3 + i, LE)
+              .convertShape(VectorOperators.S2I, INTS, 0)
+              .reinterpretAsInts()
+              .lanewise(VectorOperators.LSHL, 13)
+              .and(KEPT)
+              .reinterpretAsFloats()
+              .mul(SCALE)
+              .fma(v, s3);
     }
     s0.intoArray(sums, 0);
     s1.intoArray(sums, COUNT);
     s2.intoArray(sums, 2 * COUNT);
     s3.intoArray(sums, 3 * COUNT);
-  }
-
-  private static void one(
-      MemorySegment weights, long w, int cols, MemorySegment x, long xAt, float[] sums, int at) {
-    FloatVector sum = FloatVector.zero(FLOATS);
-    for (int c = 0; c < cols; c += COUNT) {
-      FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, xAt + 4L * c, NATIVE);
-      sum = load(weights, w + 2L * c).fma(v, sum);
-    }
-    sum.intoArray(sums, at);
-  }
-
-  private static FloatVector load(MemorySegment weights, long at) {
-    ShortVector halves = ShortVector.fromMemorySegment(Lanes.HALVES, weights, at, LE);
-    IntVector bits = (IntVector) halves.convertShape(VectorOperators.S2I, INTS, 0);
-    // The sign was extended, so that it reaches bit 31; its copies in bits 28 to 30 go.
-    return bits.lanewise(VectorOperators.LSHL, 13)
-        .and(0x8fff_e000)
-        .reinterpretAsFloats()
-        .mul(0x1p112f);
   }
 
   private static float value(MemorySegment weights, long at) {
@@ -115,7 +132,14 @@ final class F16Rows implements RowKernel {
     long w = 2L * (row * cols + fromCol);
     int whole = count - count % COUNT;
     for (int c = 0; c < whole; c += COUNT) {
-      load(weights, w + 2L * c).intoArray(out, outAt + c);
+      ShortVector.fromMemorySegment(Lanes.HALVES, weights, w + 2L * c, LE)
+          .convertShape(VectorOperators.S2I, INTS, 0)
+          .reinterpretAsInts()
+          .lanewise(VectorOperators.LSHL, 13)
+          .and(KEPT)
+          .reinterpretAsFloats()
+          .mul(SCALE)
+          .intoArray(out, outAt + c);
     }
     for (int c = whole; c < count; c++) {
       out[outAt + c] = value(weights, w + 2L * c);

@@ -5,6 +5,10 @@ import java.lang.foreign.MemorySegment;
 /**
  * Works on rows of a weight matrix of one element type. Any thread; keeps no state. The arguments
  * are not checked, the segments are.
+ *
+ * <p>Design note: the vector kernels spell the decoding of a weight out wherever they need it. C2
+ * does not inline a helper that it has compiled before, and puts the vector that one returns on the
+ * heap.
  */
 interface RowKernel {
   /**
