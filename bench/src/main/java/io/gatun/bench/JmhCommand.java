@@ -1,10 +1,11 @@
 package io.gatun.bench;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Unmatched;
 
 /** {@code gatun bench jmh}: the JMH command line over Gatun's benchmarks. */
 @Command(
@@ -18,8 +19,7 @@ import picocli.CommandLine.Parameters;
       ""
     })
 final class JmhCommand implements Callable<Integer> {
-  @Parameters(paramLabel = "JMH-ARGS", description = "Arguments of JMH.")
-  private List<String> arguments = List.of();
+  @Unmatched private List<String> arguments = new ArrayList<>();
 
   @Override
   public Integer call() throws IOException {

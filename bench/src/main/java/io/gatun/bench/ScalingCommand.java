@@ -46,6 +46,8 @@ import picocli.CommandLine.Option;
 final class ScalingCommand implements Callable<Integer> {
   private static final long FIRST = 1024;
 
+  private static final double MIB = 1 << 20;
+
   @Mixin private MeasureOptions options;
 
   @Option(
@@ -229,35 +231,29 @@ final class ScalingCommand implements Callable<Integer> {
   }
 
   private void charts(List<ScalingRow> rows) throws IOException {
-    Map<String, Map<Double, Double>> times = new LinkedHashMap<>();
-    ScalingText.bySeries(rows)
-        .forEach((series, points) -> {
-          Map<Double, Double> line = new LinkedHashMap<>();
-          points.forEach(row -> line.put((double) row.context(), row.nanos().median() / 1e6));
-          times.put(series, line);
-        });
-    System.out.println(
-        "Chart: "
-            + Charts.lines(
-                "Decode step, all layers",
-                "context, tokens",
-                "milliseconds",
-                times,
-                options.output,
-                "scaling-time"));
-    List<ScalingRow> base = ScalingText.bySeries(rows).values().iterator().next();
-    Map<String, Map<Double, Double>> memory = new LinkedHashMap<>();
-    for (ScalingRow row : base) {
-      point(memory, "K/V in blocks", row, row.blockBytes());
-      point(memory, "planned", row, row.plannedBytes());
-      point(memory, "resident memory", row, row.residentBytes());
-      point(memory, "Java heap in use", row, row.heapBytes());
+    Map<String, Map<Long, Double>> times = new LinkedHashMap<>();
+    for (ScalingRow row : rows) {
+      point(times, row.series(), row, row.nanos().median() / 1e6);
+    }
+    for (ScalingRow row : ScalingText.bySeries(rows).values().iterator().next()) {
+      point(times, Charts.PLANNED, row, row.plannedNanos() / 1e6);
     }
     System.out.println(
         "Chart: "
-            + Charts.lines(
+            + Charts.overContexts(
+                "Decode step, all layers", "milliseconds", times, options.output, "scaling-time"));
+    List<ScalingRow> base = ScalingText.bySeries(rows).values().iterator().next();
+    Map<String, Map<Long, Double>> memory = new LinkedHashMap<>();
+    for (ScalingRow row : base) {
+      point(memory, "K/V in blocks", row, row.blockBytes() / MIB);
+      point(memory, Charts.PLANNED, row, row.plannedBytes() / MIB);
+      point(memory, "resident memory", row, row.residentBytes() / MIB);
+      point(memory, "Java heap in use", row, row.heapBytes() / MIB);
+    }
+    System.out.println(
+        "Chart: "
+            + Charts.overContexts(
                 "Memory: " + base.getFirst().series(),
-                "context, tokens",
                 "MiB",
                 memory,
                 options.output,
@@ -265,9 +261,7 @@ final class ScalingCommand implements Callable<Integer> {
   }
 
   private static void point(
-      Map<String, Map<Double, Double>> lines, String name, ScalingRow row, long bytes) {
-    lines
-        .computeIfAbsent(name, line -> new LinkedHashMap<>())
-        .put((double) row.context(), bytes / 1048576.0);
+      Map<String, Map<Long, Double>> lines, String name, ScalingRow row, double y) {
+    lines.computeIfAbsent(name, line -> new LinkedHashMap<>()).put(row.context(), y);
   }
 }

@@ -15,14 +15,19 @@ import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.internal.chartpart.Chart;
 import org.knowm.xchart.style.AxesChartStyler;
 import org.knowm.xchart.style.Styler.LegendPosition;
+import org.knowm.xchart.style.lines.SeriesLines;
 
 /** The PNG charts. All of them with the same colours, fonts and size. */
 public final class Charts {
   private static final int WIDTH = 1100;
   private static final int HEIGHT = 620;
+
+  /** The series that is drawn dashed, so that one that it meets is still seen. */
+  public static final String PLANNED = "planned";
 
   /** Told apart also by those who see red and green alike (Okabe and Ito 2008). */
   private static final Color[] COLOURS = {
@@ -92,30 +97,41 @@ public final class Charts {
   }
 
   /**
-   * Lines over contexts; both axes logarithmic.
+   * Lines over contexts; both axes logarithmic, contexts by powers of two.
    *
-   * @param lines by series: x, then y
+   * @param lines by series: context in tokens, then y; a series called {@link #PLANNED} is dashed
    */
-  public static Path lines(
-      String title,
-      String xAxis,
-      String yAxis,
-      Map<String, Map<Double, Double>> lines,
-      Path folder,
-      String name)
+  public static Path overContexts(
+      String title, String yAxis, Map<String, Map<Long, Double>> lines, Path folder, String name)
       throws IOException {
     XYChart chart =
         new XYChartBuilder()
             .width(WIDTH)
             .height(HEIGHT)
             .title(title)
-            .xAxisTitle(xAxis)
+            .xAxisTitle("context, tokens")
             .yAxisTitle(yAxis)
             .build();
     style(chart.getStyler());
-    chart.getStyler().setXAxisLogarithmic(true).setYAxisLogarithmic(true).setMarkerSize(6);
-    lines.forEach((series, points) ->
-        chart.addSeries(series, List.copyOf(points.keySet()), new ArrayList<>(points.values())));
+    chart.getStyler().setYAxisLogarithmic(true).setMarkerSize(6);
+    double first = Double.POSITIVE_INFINITY;
+    double last = 0;
+    for (Map.Entry<String, Map<Long, Double>> line : lines.entrySet()) {
+      List<Double> x = new ArrayList<>();
+      for (long context : line.getValue().keySet()) {
+        x.add(Math.log(context) / Math.log(2));
+        first = Math.min(first, x.getLast());
+        last = Math.max(last, x.getLast());
+      }
+      XYSeries series =
+          chart.addSeries(line.getKey(), x, new ArrayList<>(line.getValue().values()));
+      series.setLineStyle(
+          line.getKey().equals(PLANNED) ? SeriesLines.DASH_DASH : SeriesLines.SOLID);
+    }
+    chart.getStyler().setXAxisMin(Math.floor(first)).setXAxisMax(Math.ceil(last));
+    chart.getStyler().setXAxisMaxLabelCount((int) (Math.ceil(last) - Math.floor(first)) + 1);
+    chart.setCustomXAxisTickLabelsFormatter(
+        x -> x == Math.rint(x) ? Numbers.tokens(Math.round(Math.pow(2, x))) : "");
     return save(chart, folder, name);
   }
 
