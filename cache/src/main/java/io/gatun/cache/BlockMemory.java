@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
 import java.util.Set;
 
 /** The steps from a file, or a piece of memory, to a block. */
@@ -114,6 +115,24 @@ public final class BlockMemory {
 
   private static long available(Path file) throws IOException {
     return Files.getFileStore(file.toAbsolutePath().getParent()).getUsableSpace();
+  }
+
+  /**
+   * Says that mapped memory will be written a few rows here and there. The system then keeps its
+   * pages apart: where it would bring in large ones, a row written makes all of a large page dirty,
+   * and a commit of 4 MiB writes 80. {@code false} takes that back, for memory that is only read.
+   */
+  public static void writtenSparsely(MemorySegment mapped, boolean sparsely) {
+    if (Posix.AVAILABLE) {
+      Posix.singlePages(mapped, sparsely);
+    }
+  }
+
+  /** Begins to read ranges {offset, bytes} of a file, in small pages, without waiting for them. */
+  public static void readAhead(Path file, List<long[]> ranges) {
+    if (Posix.AVAILABLE) {
+      Posix.willNeed(file, ranges);
+    }
   }
 
   /** Bytes of mapped memory that need no read from disk now; -1 where the system does not tell. */

@@ -14,6 +14,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * Every native call of Gatun. Linux only; {@link #AVAILABLE} says whether it can be used, and each
@@ -31,6 +32,9 @@ public final class Posix {
   private static final int PROT_READ_WRITE = 3;
   private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
   private static final int MADV_HUGEPAGE = 14;
+  private static final int MADV_NORMAL = 0;
+  private static final int MADV_RANDOM = 1;
+  private static final int POSIX_FADV_WILLNEED = 3;
   private static final int EINTR = 4;
 
   /** No space left on device. */
@@ -50,6 +54,7 @@ public final class Posix {
   private static final MethodHandle MUNMAP;
   private static final MethodHandle MADVISE;
   private static final MethodHandle MINCORE;
+  private static final MethodHandle FADVISE;
 
   static {
     MethodHandle open = null;
@@ -59,6 +64,7 @@ public final class Posix {
     MethodHandle munmap = null;
     MethodHandle madvise = null;
     MethodHandle mincore = null;
+    MethodHandle fadvise = null;
     boolean available = false;
     if (System.getProperty("os.name").equals("Linux") && ADDRESS.byteSize() == 8) {
       try {
@@ -86,6 +92,11 @@ public final class Posix {
             find("madvise", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT), errno);
         mincore =
             find("mincore", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS), errno);
+        fadvise =
+            find(
+                "posix_fadvise",
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT),
+                errno);
         available = true;
       } catch (IllegalCallerException | IllegalStateException | UnsupportedOperationException e) {
         // Native access is not allowed, or the C library lacks a call: the pure-Java ways serve.
@@ -99,6 +110,7 @@ public final class Posix {
     MUNMAP = munmap;
     MADVISE = madvise;
     MINCORE = mincore;
+    FADVISE = fadvise;
     AVAILABLE = available;
   }
 
@@ -172,6 +184,41 @@ public final class Posix {
       return at.reinterpret(bytes, arena, segment -> unmap(segment, bytes));
     } catch (Throwable e) {
       throw wrapped("mmap", e);
+    }
+  }
+
+  /** Tells whether pages of mapped memory are to be brought in one at a time. Only advice. */
+  static void singlePages(MemorySegment mapped, boolean single) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CAPTURE);
+      int ignored =
+          (int)
+              MADVISE.invokeExact(
+                  state, mapped, mapped.byteSize(), single ? MADV_RANDOM : MADV_NORMAL);
+    } catch (Throwable e) {
+      throw wrapped("madvise", e);
+    }
+  }
+
+  /** Begins to read ranges {offset, bytes} of a file into memory. Only advice. */
+  static void willNeed(Path file, List<long[]> ranges) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CAPTURE);
+      MemorySegment name = arena.allocateFrom(file.toString());
+      int fd = (int) OPEN.invokeExact(state, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+      if (fd < 0) {
+        return;
+      }
+      try {
+        for (long[] range : ranges) {
+          int ignored =
+              (int) FADVISE.invokeExact(state, fd, range[0], range[1], POSIX_FADV_WILLNEED);
+        }
+      } finally {
+        int ignored = (int) CLOSE.invokeExact(state, fd);
+      }
+    } catch (Throwable e) {
+      throw wrapped("posix_fadvise", e);
     }
   }
 

@@ -67,8 +67,8 @@ final class BlockFolder {
     while (true) {
       int owner = RANDOM.nextInt();
       if (owner != 0 && !Files.exists(folder(owner), LinkOption.NOFOLLOW_LINKS)) {
+        // Its name is forced with the first block in it; until then nothing is lost without it.
         Folders.create(folder(owner));
-        Folders.force(folder);
         return owner;
       }
     }

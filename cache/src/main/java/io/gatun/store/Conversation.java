@@ -243,6 +243,9 @@ public final class Conversation implements AutoCloseable {
       blocks.journaled(block);
     }
     journal.force();
+    for (int i = 0; i < promised.size() - 1; i++) {
+      blocks.sealed(promised.get(i).block());
+    }
     commits++;
     store.counters().commits.increment();
     store.counters().bytesWritten.add(dirtyBytes);

@@ -65,6 +65,10 @@ final class ConversationOpener {
           new JournalRecord.Mark(JournalRecord.Mark.OPENED, System.currentTimeMillis());
       journal.append(mark);
       state.apply(mark);
+      if (!cleanExit) {
+        // What the last writer left may stand in the page cache only; this also publishes it.
+        journal.force();
+      }
       if (cache.length() < state.committed()) {
         giveUpDamagedRows(state, cache.length(), journal);
       }
@@ -180,7 +184,7 @@ final class ConversationOpener {
         }
         KvBlock block;
         try {
-          block = blocks.open(run.block(), mayWrite);
+          block = blocks.open(run.block(), sound, mayWrite);
         } catch (NewerFormatException e) {
           throw e;
         } catch (GatunException e) {

@@ -175,7 +175,7 @@ public final class ConversationReader implements AutoCloseable {
       for (RunState run : state.runs()) {
         KvBlock block = mapped.get(run.block());
         if (block == null) {
-          block = blocks.open(run.block(), false);
+          block = blocks.open(run.block(), run.tokens(), false);
           mapped.put(run.block(), block);
         }
         runs.add(new KvRun(block.retain(), run.tokens()));

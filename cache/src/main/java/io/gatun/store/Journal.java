@@ -54,13 +54,14 @@ final class Journal implements AutoCloseable {
     this.health = health;
     this.end = end;
     this.crc = crc;
-    this.forced = end;
+    // What is there may stand in the page cache only, if the last writer was killed.
+    this.forced = 0;
     // The commits of one thread and the group force of another both come here, one at a time.
     payload.singleThreadedCheckDisabled(true);
   }
 
   /**
-   * Creates a journal of one page and no records, forced.
+   * Creates a journal of one page and no records, not forced: {@link #force} of an opened one does.
    *
    * @throws DiskFullException if the disk has no room; nothing is left
    */
@@ -71,7 +72,6 @@ final class Journal implements AutoCloseable {
     });
     try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "rw")) {
       journal.write(header.encode());
-      journal.getFD().sync();
     } catch (IOException e) {
       Files.deleteIfExists(file);
       throw e;
@@ -87,8 +87,6 @@ final class Journal implements AutoCloseable {
   static Journal open(Path file, Health health, long end, int crc) throws IOException {
     Journal journal = new Journal(file, health, end, crc);
     journal.map(Files.size(file));
-    // A crash may have come between a force and its publishing.
-    journal.publish();
     return journal;
   }
 
@@ -204,7 +202,7 @@ final class Journal implements AutoCloseable {
       long upTo;
       synchronized (this) {
         health.check();
-        if (map == null || forced == end) {
+        if (map == null || forced >= end) {
           return;
         }
         upTo = end;

@@ -48,9 +48,7 @@ final class NewConversation {
           new JournalHeader(owner, System.currentTimeMillis(), layout, fingerprint);
       Journal.create(journal, header);
       Folders.createFile(unfinished.resolve("used"));
-      if (source != null) {
-        copy(source, at, journal, header);
-      }
+      fill(journal, header, source, at);
       Folders.force(unfinished);
       Files.move(unfinished, files.folder(), StandardCopyOption.ATOMIC_MOVE);
       Folders.force(files.folder().getParent());
@@ -61,27 +59,35 @@ final class NewConversation {
     }
   }
 
-  private void copy(JournalFile source, int at, Path file, JournalHeader header)
+  /** Writes the records of a new journal and forces it. */
+  private void fill(Path file, JournalHeader header, JournalFile source, int at)
       throws IOException {
-    List<RunState> shared = firstRuns(source.state(), at);
-    announce(source.state(), shared, header.layout());
     Health health = new Health("the journal " + file);
     try (Journal journal =
         Journal.open(file, health, JournalHeader.BYTES, JournalHeader.crc(header.encode()))) {
-      JournalState state = new JournalState(header.layout().blockTokens());
-      int[] ids = new int[Math.min(at, JournalRecord.Ids.MOST)];
-      for (int done = 0; done < at; done += ids.length) {
-        int count = Math.min(ids.length, at - done);
-        source.state().tokens().copy(done, ids, 0, count);
-        append(journal, state, new JournalRecord.Ids(done, ids, 0, count));
+      if (source != null) {
+        copy(source, at, journal, header.layout());
       }
-      long now = System.currentTimeMillis();
-      if (!shared.isEmpty()) {
-        append(journal, state, state.change(shared, false, now));
-      }
-      append(journal, state, new JournalRecord.Mark(JournalRecord.Mark.CLOSED, now));
       journal.force();
     }
+  }
+
+  private void copy(JournalFile source, int at, Journal journal, KvLayout layout)
+      throws IOException {
+    List<RunState> shared = firstRuns(source.state(), at);
+    announce(source.state(), shared, layout);
+    JournalState state = new JournalState(layout.blockTokens());
+    int[] ids = new int[Math.min(at, JournalRecord.Ids.MOST)];
+    for (int done = 0; done < at; done += ids.length) {
+      int count = Math.min(ids.length, at - done);
+      source.state().tokens().copy(done, ids, 0, count);
+      append(journal, state, new JournalRecord.Ids(done, ids, 0, count));
+    }
+    long now = System.currentTimeMillis();
+    if (!shared.isEmpty()) {
+      append(journal, state, state.change(shared, false, now));
+    }
+    append(journal, state, new JournalRecord.Mark(JournalRecord.Mark.CLOSED, now));
   }
 
   private static void append(Journal journal, JournalState state, JournalRecord record) {

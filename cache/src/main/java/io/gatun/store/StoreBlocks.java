@@ -12,6 +12,8 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -44,6 +46,9 @@ final class StoreBlocks implements BlockSource {
     final MemorySegment memory;
     final boolean writable;
     volatile boolean journaled;
+
+    /** Whether the block has all the rows that it will ever have. */
+    boolean sealed;
 
     Mapping(Path file, Arena arena, MemorySegment memory, boolean writable, boolean journaled) {
       this.file = file;
@@ -112,6 +117,7 @@ final class StoreBlocks implements BlockSource {
       nextNumber++;
       try {
         KvBlock block = map(id, file, true, false);
+        BlockMemory.writtenSparsely(mappings.get(block).memory, true);
         byte[] page = new BlockHeader(id, layout, fingerprint).encode();
         MemorySegment.copy(
             page, 0, mappings.get(block).memory, ValueLayout.JAVA_BYTE, 0, page.length);
@@ -130,17 +136,37 @@ final class StoreBlocks implements BlockSource {
     }
   }
 
+  /** Where the first {@code rows} rows of a block lie in its file. */
+  private List<long[]> ranges(int rows) {
+    List<long[]> ranges = new ArrayList<>();
+    layout.forEachPiece(
+        0,
+        rows,
+        (inKeys, offset, bytes) ->
+            ranges.add(
+                new long[] {
+                  BlockHeader.BYTES + (inKeys ? 0 : layout.keysBytes()) + offset, bytes
+                }));
+    return ranges;
+  }
+
   /**
    * Maps a block that a journal names.
    *
+   * @param rows rows that will be read, if it may also be written to
    * @throws GatunException if the file is missing, cut off, or another block than it should be
    */
-  KvBlock open(long id, boolean writable) throws IOException {
+  KvBlock open(long id, int rows, boolean writable) throws IOException {
     Path file = folder.file(id);
     Folders.requireFile(file);
     BlockCheck.header(file, new BlockHeader(id, layout, fingerprint));
     try {
-      return map(id, file, writable, true);
+      KvBlock block = map(id, file, writable, true);
+      if (writable) {
+        BlockMemory.writtenSparsely(mappings.get(block).memory, true);
+        BlockMemory.readAhead(file, ranges(rows));
+      }
+      return block;
     } catch (NoSuchFileException e) {
       throw new GatunException("%s has vanished".formatted(file), e);
     }
@@ -171,6 +197,16 @@ final class StoreBlocks implements BlockSource {
     mapping.memory.force();
     if (!mapping.journaled) {
       Folders.force(folder.folder(owner));
+      Folders.force(folder.folder(owner).getParent());
+    }
+  }
+
+  /** Notes that a block gets no more rows: from now on it is streamed, as those of others are. */
+  synchronized void sealed(KvBlock block) {
+    Mapping mapping = mappings.get(block);
+    if (mapping.writable && !mapping.sealed) {
+      mapping.sealed = true;
+      BlockMemory.writtenSparsely(mapping.memory, false);
     }
   }
 
