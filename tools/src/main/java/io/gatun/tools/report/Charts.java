@@ -6,6 +6,7 @@ import java.awt.Font;
 import java.awt.Graphics2D;
 import java.awt.RenderingHints;
 import java.awt.image.BufferedImage;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -52,14 +53,21 @@ final class Charts {
     CategoryChart chart =
         new CategoryChartBuilder().width(WIDTH).height(HEIGHT).yAxisTitle(yTitle).build();
     style(theme, chart.getStyler());
-    chart.getStyler().setStacked(stacked).setAvailableSpaceFill(0.8).setYAxisLogarithmic(logarithmic);
+    chart
+        .getStyler()
+        .setStacked(stacked)
+        .setAvailableSpaceFill(0.8)
+        .setYAxisLogarithmic(logarithmic);
+    if (logarithmic) {
+      // Bars begin at 0 unless told otherwise, which a logarithmic axis does not have.
+      double least = series.values().stream().flatMapToDouble(Arrays::stream).min().orElseThrow();
+      chart.getStyler().setYAxisMin(Math.pow(10, Math.floor(Math.log10(least))));
+    }
     int longest = categories.stream().mapToInt(String::length).max().orElse(0);
     chart.getStyler().setXAxisLabelRotation(longest * categories.size() > 100 ? 45 : 0);
     chart.getStyler().setPlotGridVerticalLinesVisible(false);
-    series.forEach(
-        (name, heights) ->
-            chart.addSeries(
-                name, categories, java.util.Arrays.stream(heights).boxed().toList()));
+    series.forEach((name, heights) ->
+        chart.addSeries(name, categories, Arrays.stream(heights).boxed().toList()));
     return image(chart, WIDTH, HEIGHT);
   }
 
@@ -133,21 +141,23 @@ final class Charts {
   private static void add(XYChart chart, Theme theme, Line line, Color colour) {
     XYSeries series = chart.addSeries(line.name(), line.x(), line.y());
     if (colour != null) {
-      series.setLineColor(colour).setMarkerColor(colour);
+      series.setLineColor(colour);
+      series.setMarkerColor(colour);
     }
+    series.setLineWidth(2.2f);
     switch (line.look()) {
-      case POINTS -> series.setLineWidth(2.2f);
-      case PLAIN -> series.setLineWidth(2.2f).setMarker(SeriesMarkers.NONE);
-      case DASHED ->
-          series
-              .setMarker(SeriesMarkers.NONE)
-              .setLineStyle(
-                  new BasicStroke(
-                      2.4f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 1, new float[] {9, 6}, 0));
-      case CELLS ->
-          series
-              .setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter)
-              .setMarker(SeriesMarkers.SQUARE);
+      case POINTS -> series.setMarker(SeriesMarkers.CIRCLE);
+      case PLAIN -> series.setMarker(SeriesMarkers.NONE);
+      case DASHED -> {
+        series.setMarker(SeriesMarkers.NONE);
+        series.setLineStyle(
+            new BasicStroke(
+                2.4f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 1, new float[] {9, 6}, 0));
+      }
+      case CELLS -> {
+        series.setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
+        series.setMarker(SeriesMarkers.SQUARE);
+      }
       default -> throw new IllegalArgumentException(String.valueOf(line.look()));
     }
   }
@@ -184,8 +194,7 @@ final class Charts {
           for (int i = 0; i < weights.size(); i++) {
             HeatMapChart chart = pattern(theme, titles.get(i), weights.get(i), tokens, side);
             Graphics2D part =
-                (Graphics2D)
-                    g.create(i % columns * side, i / columns * side, side, side);
+                (Graphics2D) g.create(i % columns * side, i / columns * side, side, side);
             chart.paint(part, side, side);
             part.dispose();
           }

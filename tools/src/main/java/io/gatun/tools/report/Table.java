@@ -12,7 +12,8 @@ import java.util.stream.Collectors;
  * @param caption what it shows
  */
 record Table(String name, String caption, List<String> header, List<List<String>> rows) {
-  private static final Pattern NUMBER = Pattern.compile("[-+]?[0-9][0-9,]*(\\.[0-9]+)?(e-?[0-9]+)?");
+  private static final Pattern NUMBER =
+      Pattern.compile("[-+]?[0-9][0-9,]*(\\.[0-9]+)?(e-?[0-9]+)?");
 
   /** An empty table. */
   static Table of(String name, String caption, String... header) {
