@@ -9,6 +9,7 @@ import java.awt.image.BufferedImage;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
@@ -27,6 +28,9 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 final class Charts {
   static final int WIDTH = 860;
   static final int HEIGHT = 480;
+
+  /** Room for a legend with the cells' large squares. */
+  private static final int MAP_HEIGHT = 600;
 
   /** Pixels of the picture for one of the chart, so that it is sharp on dense screens. */
   private static final double SCALE = 1.6;
@@ -64,7 +68,10 @@ final class Charts {
       chart.getStyler().setYAxisMin(Math.pow(10, Math.floor(Math.log10(least))));
     }
     int longest = categories.stream().mapToInt(String::length).max().orElse(0);
-    chart.getStyler().setXAxisLabelRotation(longest * categories.size() > 100 ? 45 : 0);
+    chart.getStyler().setXAxisLabelRotation(longest * categories.size() > 100 ? 60 : 0);
+    chart.getStyler().setXAxisMaxLabelCount(categories.size());
+    // The default leaves out every other of many categories.
+    chart.getStyler().setXAxisTickMarkSpacingHint(20);
     chart.getStyler().setPlotGridVerticalLinesVisible(false);
     series.forEach((name, heights) ->
         chart.addSeries(name, categories, Arrays.stream(heights).boxed().toList()));
@@ -90,13 +97,25 @@ final class Charts {
     CELLS
   }
 
-  /** Lines over logarithmic axes. */
+  /** Lines over logarithmic axes; the powers of two are written at the horizontal one. */
   static BufferedImage lines(Theme theme, String xTitle, String yTitle, List<Line> lines) {
     XYChart chart = xy(theme, xTitle, yTitle);
-    chart.getStyler().setXAxisLogarithmic(true).setYAxisLogarithmic(true);
-    chart.getStyler().setXAxisTickLabelsFormattingFunction(Charts::tokens);
-    lines.forEach(line -> add(chart, theme, line, null));
+    chart.getStyler().setYAxisLogarithmic(true);
+    if (lines.size() > 4) {
+      legendBeside(chart.getStyler());
+    }
+    powers(chart.getStyler()::setXAxisTickLabelsFormattingFunction);
+    for (Line line : lines) {
+      double[] x = Arrays.stream(line.x()).map(v -> Math.log(v) / Math.log(2)).toArray();
+      add(chart, theme, new Line(line.name(), x, line.y(), line.look()), null);
+    }
     return image(chart, WIDTH, HEIGHT);
+  }
+
+  /** Writes 2^n at n, and nothing between. */
+  private static void powers(Consumer<Function<Double, String>> axis) {
+    axis.accept(
+        value -> Math.abs(value - Math.rint(value)) > 1e-9 ? " " : tokens(Math.pow(2, value)));
   }
 
   /**
@@ -114,15 +133,21 @@ final class Charts {
       double[] yRange) {
     XYChart chart = xy(theme, xTitle, yTitle);
     AxesChartStyler styler = chart.getStyler();
-    Function<Double, String> power = value -> tokens(Math.pow(2, value));
-    styler.setXAxisTickLabelsFormattingFunction(power);
-    styler.setYAxisTickLabelsFormattingFunction(power);
+    powers(styler::setXAxisTickLabelsFormattingFunction);
+    powers(styler::setYAxisTickLabelsFormattingFunction);
     styler.setXAxisMin(xRange[0]).setXAxisMax(xRange[1]);
     styler.setYAxisMin(yRange[0]).setYAxisMax(yRange[1]);
     styler.setPlotGridLinesVisible(false);
-    chart.getStyler().setMarkerSize(34);
+    chart.getStyler().setMarkerSize(36);
+    legendBeside(styler);
     lines.forEach(line -> add(chart, theme, line, colours.get(line.name())));
-    return image(chart, WIDTH, HEIGHT + 60);
+    return image(chart, WIDTH, MAP_HEIGHT);
+  }
+
+  /** For more entries than fit into a line below. */
+  private static void legendBeside(AxesChartStyler styler) {
+    styler.setLegendPosition(LegendPosition.OutsideE);
+    styler.setLegendLayout(LegendLayout.Vertical);
   }
 
   private static XYChart xy(Theme theme, String xTitle, String yTitle) {
@@ -256,7 +281,7 @@ final class Charts {
   }
 
   private static BufferedImage image(
-      int width, int height, Theme theme, java.util.function.Consumer<Graphics2D> paint) {
+      int width, int height, Theme theme, Consumer<Graphics2D> paint) {
     BufferedImage image =
         new BufferedImage(
             (int) (width * SCALE), (int) (height * SCALE), BufferedImage.TYPE_INT_RGB);

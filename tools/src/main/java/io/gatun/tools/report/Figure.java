@@ -17,7 +17,8 @@ record Figure(String title, List<String> paragraphs, List<Chart> charts, List<Ta
    * A picture, drawn anew for each theme.
    *
    * @param name of the PNG file, without its ending
+   * @param title what it shows, in a line
    * @param alt what one sees in it, for those who do not
    */
-  record Chart(String name, String alt, Function<Theme, BufferedImage> image) {}
+  record Chart(String name, String title, String alt, Function<Theme, BufferedImage> image) {}
 }

@@ -60,6 +60,7 @@ final class FlopsFigure {
     Figure.Chart chart =
         new Figure.Chart(
             "4-flops",
+            "MFLOPs of one layer for one token",
             "Lines over logarithmic axes for %s: the projections do not depend on the context; the"
                     .formatted(model.name())
                 + " core grows with it, and the lines of MHA, GQA and MQA lie on each other.",

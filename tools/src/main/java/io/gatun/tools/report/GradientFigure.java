@@ -102,6 +102,7 @@ final class GradientFigure {
     Figure.Chart chart =
         new Figure.Chart(
             "5-gradient",
+            "Norm of the gradient by Wk, by query heads that share a KV head",
             "Lines: the norm of the gradient by Wk of one KV head against the number of query heads"
                 + " that share it; central differences lie on the line.",
             theme -> Charts.lines(theme, "query heads of a KV head", "norm of dL/dWk", lines));

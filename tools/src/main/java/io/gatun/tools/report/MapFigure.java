@@ -51,8 +51,9 @@ final class MapFigure {
    * @param spec shape of the map and of the attention that is measured
    * @param run model whose whole steps are measured
    * @param name how the page calls that one
+   * @param measured whether to measure; otherwise only the map is drawn
    */
-  static Figure of(ModelSpec spec, Model run, String name, Team team) {
+  static Figure of(ModelSpec spec, Model run, String name, boolean measured, Team team) {
     MapFigure figure = new MapFigure(spec);
     List<Figure.Chart> charts = new ArrayList<>();
     List<Table> tables = new ArrayList<>();
@@ -63,6 +64,9 @@ final class MapFigure {
              + " a context a memory holds, for the cache alone. Along a line the product of both is"
              + " the same: a quarter of the KV heads is four times the context.")
             .formatted(spec.name(), TYPE.label()));
+    if (!measured) {
+      return new Figure("What fits, and where time goes", text, charts, tables);
+    }
     try (Progress progress = Progress.start("measure", "contexts", 2L * MEASURED.length)) {
       figure.attention(charts, tables, text, team, progress);
       figure.split(charts, tables, text, run, name, team, progress);
@@ -122,9 +126,10 @@ final class MapFigure {
     charts.add(
         new Figure.Chart(
             "6a-map",
+            "Bytes of K/V over context and KV heads, with the lines of some memories",
             "A map of context against KV heads, coloured by bytes from below 256 MiB to above 256"
                 + " GiB,"
-                + " with falling lines for memories of 8 GiB to 640 GiB and for this machine's %s."
+                + " with falling lines for memories of 8, 24 and 80 GiB and for this machine's %s."
                     .formatted(Sizes.human(memory)),
             theme -> draw(theme, cells, top)));
   }
@@ -170,7 +175,6 @@ final class MapFigure {
     memories.put("8 GiB", 8L << 30);
     memories.put("24 GiB card", 24L << 30);
     memories.put("80 GiB card", 80L << 30);
-    memories.put("8 x 80 GiB", 640L << 30);
     memories.put("this machine, " + whole(memory), memory);
     int colour = 1;
     for (Map.Entry<String, Long> entry : memories.entrySet()) {
@@ -190,15 +194,16 @@ final class MapFigure {
         "KV heads",
         lines,
         colours,
-        new double[] {FIRST_POWER - 0.5, LAST_POWER + 0.5},
-        new double[] {-0.5, top + 0.5});
+        // Whole numbers, so that the ticks fall on powers of two.
+        new double[] {FIRST_POWER - 1, LAST_POWER + 1},
+        new double[] {-1, top + 1});
   }
 
   /** Points of context x KV heads = memory / bytes of one head and token, within the map. */
   private double[][] line(long memory, double top) {
     double product = Math.log((double) memory / bytes(1, 1)) / Math.log(2);
-    double from = Math.max(FIRST_POWER - 0.5, product - top - 0.5);
-    double to = Math.min(LAST_POWER + 0.5, product + 0.5);
+    double from = Math.max(FIRST_POWER - 1, product - top - 1);
+    double to = Math.min(LAST_POWER + 1, product + 1);
     return from >= to
         ? new double[][] {{}, {}}
         : new double[][] {{from, to}, {product - from, product - to}};
@@ -259,8 +264,9 @@ final class MapFigure {
             Locale.ROOT,
             "Attention in that shape was measured with Gatun's decode on this machine, each layer"
                 + " from memory. The floor is the time in which %d threads read the same bytes at"
-                + " %.1f GB/s, the best pass of a second's plain reading before. The machine may"
-                + " have been busy; a share is good for orientation.",
+                + " %.1f GB/s, the best pass of a second's plain reading; of the decode steps, too,"
+                + " the fastest counts. On a machine with other work the shares are good for"
+                + " orientation only.",
             Runtime.getRuntime().availableProcessors(),
             bandwidth / 1e9));
     tables.add(table);
@@ -280,6 +286,7 @@ final class MapFigure {
     charts.add(
         new Figure.Chart(
             "6b-attention",
+            "Attention of one decode step in the shape of " + model.name(),
             "Lines over logarithmic axes: measured milliseconds of attention in one decode step"
                 + " grow with the context in step with the floor, the time to read the bytes once.",
             theme -> Charts.lines(theme, "context, tokens", "ms a step, all layers", lines)));
@@ -333,6 +340,7 @@ final class MapFigure {
     charts.add(
         new Figure.Chart(
             "6c-time",
+            "Where a decode step of %s spends its time".formatted(name),
             "Stacked bars: the share of weights, attention and other work in a decode step at each"
                 + " context; attention's grows.",
             theme -> Charts.bars(theme, "% of a decode step", categories, series, true, false)));

@@ -66,6 +66,7 @@ final class ModelsFigure {
     Figure.Chart chart =
         new Figure.Chart(
             "2-models",
+            "K/V of one sequence at the model's own context",
             "Bars on a logarithmic axis: K/V of 13 models at their own contexts in each element"
                 + " type, from below 1 GiB (Falcon-7B, GPT-2) to tens of GiB (Llama-3.1-405B,"
                 + " Qwen2.5).",

@@ -62,12 +62,12 @@ final class Page {
     Files.write(folder.resolve(chart.name() + ".png"), light);
     body.append(
         """
-        <figure><div class="wide"><picture>
+        <figure><figcaption>%s</figcaption><div class="wide"><picture>
         <source media="(prefers-color-scheme: dark)" srcset="data:image/png;base64,%s">
         <img src="data:image/png;base64,%s" alt="%s">
         </picture></div></figure>
         """
-            .formatted(base64(dark), base64(light), escape(chart.alt())));
+            .formatted(escape(chart.title()), base64(dark), base64(light), escape(chart.alt())));
   }
 
   private static byte[] png(BufferedImage image) throws IOException {

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.TreeSet;
 
 /**
  * Figure 3: where each query head looks, and what it reads. The decoder runs a text and fills a
@@ -28,9 +29,13 @@ final class PatternFigure {
 
   private static final int LEAST_TOKENS = 8;
 
+  /** Below this, relative to the largest, two groups' keys and values are the same but for rounding. */
+  private static final double EQUAL = 1e-4;
+
   /** Query heads shown. */
   private static final int MOST_HEADS = 16;
 
+  private final Run run;
   private final Model model;
   private final KvView view;
   private final int tokens;
@@ -44,10 +49,24 @@ final class PatternFigure {
   private double furthest = -1;
   private List<float[]> patterns; // of the chosen layer, [heads] of [tokens][tokens]
   private double worstOwn;
+
+  /** Smallest difference between groups, over the layers where they are not equal. */
   private double nearestOther = Double.POSITIVE_INFINITY;
 
-  private PatternFigure(Model model, KvView view, int tokens) {
-    this.model = model;
+  private final TreeSet<Integer> equalLayers = new TreeSet<>();
+
+  /**
+   * A model to run.
+   *
+   * @param name how the page calls it
+   * @param layer whose maps are shown; null: the one whose heads look most differently
+   * @param files front of the names of charts and tables
+   */
+  record Run(Model model, String name, String text, Integer layer, String files) {}
+
+  private PatternFigure(Run run, KvView view, int tokens) {
+    this.run = run;
+    this.model = run.model;
     this.view = view;
     this.tokens = tokens;
     this.heads = model.config().numHeads();
@@ -55,7 +74,7 @@ final class PatternFigure {
     this.group = heads / kvHeads;
     this.distances =
         Table.of(
-            "3-distances",
+            run.files + "-distances",
             "How differently heads look: total variation between their weights, mean over tokens"
                 + " (0: the same, 1: nothing in common)",
             "layer",
@@ -63,7 +82,7 @@ final class PatternFigure {
             "heads of different groups");
     this.proof =
         Table.of(
-            "3-shared",
+            run.files + "-shared",
             "What query heads read, from the cache: offset of the keys in the block, and the"
                 + " largest difference between those keys and the keys made for this head in f64",
             "layer",
@@ -75,19 +94,30 @@ final class PatternFigure {
             "from the nearest other");
   }
 
-  /**
-   * Runs a model.
-   *
-   * @param name how the page calls it
-   * @param layer whose maps are shown; null: the one whose groups look most differently
-   */
-  static Figure of(Model model, String name, String text, Integer layer, Team team) {
-    if (layer != null && (layer < 0 || layer >= model.config().layers())) {
+  /** The figure, with maps and tables of each run. */
+  static Figure of(List<Run> runs, Team team) {
+    List<String> text = new ArrayList<>();
+    text.add(
+        "Heads in one group read the same keys and values and still look elsewhere, because their"
+            + " queries differ. Each map shows one query head: the tokens that ask go down, those"
+            + " that are looked at go right, and the colour is the square root of the weight.");
+    List<Figure.Chart> charts = new ArrayList<>();
+    List<Table> tables = new ArrayList<>();
+    for (Run run : runs) {
+      part(run, text, charts, tables, team);
+    }
+    return new Figure("Where heads of a group look", text, charts, tables);
+  }
+
+  private static void part(
+      Run run, List<String> text, List<Figure.Chart> charts, List<Table> tables, Team team) {
+    Model model = run.model;
+    if (run.layer != null && (run.layer < 0 || run.layer >= model.config().layers())) {
       throw new GatunException(
           "--layer is %d, and the model has layers 0 to %d"
-              .formatted(layer, model.config().layers() - 1));
+              .formatted(run.layer, model.config().layers() - 1));
     }
-    int[] ids = model.tokenizer().encode(text, true);
+    int[] ids = model.tokenizer().encode(run.text, true);
     if (ids.length < LEAST_TOKENS) {
       throw new GatunException(
           "the text has %d tokens; at least %d are needed".formatted(ids.length, LEAST_TOKENS));
@@ -99,14 +129,14 @@ final class PatternFigure {
         TextPass pass = new TextPass(checkpoint, model.config(), front, team)) {
       decoder.prefill(front, 0, front.length);
       try (KvView view = cache.view()) {
-        PatternFigure figure = new PatternFigure(model, view, front.length);
-        pass.run(attention -> figure.visit(attention, layer));
-        return figure.figure(name);
+        PatternFigure figure = new PatternFigure(run, view, front.length);
+        pass.run(figure::visit);
+        figure.addTo(text, charts, tables);
       }
     }
   }
 
-  private void visit(TextPass.Attention a, Integer wanted) {
+  private void visit(TextPass.Attention a) {
     List<float[]> maps = new ArrayList<>();
     for (int head = 0; head < heads; head++) {
       maps.add(pattern(a, head));
@@ -114,7 +144,7 @@ final class PatternFigure {
     double within = distance(maps, true);
     double across = distance(maps, false);
     distances.row(a.index(), number(within), number(across));
-    boolean best = wanted == null ? score(within, across) > furthest : wanted == a.index();
+    boolean best = run.layer == null ? score(within, across) > furthest : run.layer == a.index();
     if (best) {
       furthest = score(within, across);
       chosen = a.index();
@@ -204,7 +234,11 @@ final class PatternFigure {
         }
       }
       worstOwn = Math.max(worstOwn, fromOwn);
-      nearestOther = Math.min(nearestOther, fromOther);
+      if (fromOther < EQUAL) {
+        equalLayers.add(a.index());
+      } else {
+        nearestOther = Math.min(nearestOther, fromOther);
+      }
       proof.row(
           a.index(),
           head,
@@ -216,7 +250,7 @@ final class PatternFigure {
     }
   }
 
-  /** Largest difference between made keys and values and stored ones, over the largest made one. */
+  /** Largest difference between made keys and values and stored ones, over the largest of them. */
   private double difference(TextPass.Attention a, int made, int stored) {
     int dim = model.config().headDim();
     float[] key = new float[dim];
@@ -234,48 +268,63 @@ final class PatternFigure {
         double v = a.layer().v().getAtIndex(ValueLayout.JAVA_DOUBLE, at);
         keyDifference = Math.max(keyDifference, Math.abs(k - key[i]));
         valueDifference = Math.max(valueDifference, Math.abs(v - value[i]));
-        largestKey = Math.max(largestKey, Math.abs(k));
-        largestValue = Math.max(largestValue, Math.abs(v));
+        largestKey = Math.max(largestKey, Math.max(Math.abs(k), Math.abs(key[i])));
+        largestValue = Math.max(largestValue, Math.max(Math.abs(v), Math.abs(value[i])));
       }
     }
     return Math.max(
-        keyDifference / Math.max(largestKey, Double.MIN_NORMAL),
-        valueDifference / Math.max(largestValue, Double.MIN_NORMAL));
+        keyDifference == 0 ? 0 : keyDifference / largestKey,
+        valueDifference == 0 ? 0 : valueDifference / largestValue);
   }
 
-  private Figure figure(String name) {
+  private void addTo(List<String> text, List<Figure.Chart> charts, List<Table> tables) {
     int shown = Math.min(heads, Math.max(group, MOST_HEADS / group * group));
     List<String> titles = new ArrayList<>();
     for (int head = 0; head < shown; head++) {
       titles.add("query head %d, KV head %d".formatted(head, head / group));
     }
     int columns = Math.min(group > 1 ? group : Math.min(4, shown), 4);
-    Figure.Chart chart =
+    charts.add(
         new Figure.Chart(
-            "3-patterns",
+            run.files + "-patterns",
+            "Layer %d of %s on %d tokens; a row is a group".formatted(chosen, run.name, tokens),
             "Maps of the attention weights of %d query heads in layer %d, query tokens downwards, key"
                     .formatted(shown, chosen)
                 + " tokens to the right; heads of one KV head look at different tokens.",
-            theme -> Charts.patterns(theme, columns, titles, patterns.subList(0, shown), tokens));
-    List<String> text = new ArrayList<>();
-    text.add(
-        "A real run of %s on %d tokens, layer %d. Each map shows one query head: the tokens that ask go"
-                .formatted(name, tokens, chosen)
-            + " down, those that are looked at go right, and the colour is the square root of the"
-            + " weight. Heads in one group read the same keys and values and still look elsewhere,"
-            + " because their queries differ.");
-    text.add(
-        kvHeads == 1
-            ? "The model has one KV head: every query head reads the same bytes of the cache."
-            : String.format(
-                Locale.ROOT,
-                "Read from the cache itself: the keys and values of a group lie at one place, and"
-                    + " differ from those made for its heads in a second, independent pass by at"
-                    + " most %.1e of the largest; those of every other group differ by at least"
-                    + " %.1e.",
-                worstOwn,
-                nearestOther));
-    return new Figure(
-        "Where heads of a group look", text, List.of(chart), List.of(distances, proof));
+            theme -> Charts.patterns(theme, columns, titles, patterns.subList(0, shown), tokens)));
+    tables.add(distances);
+    tables.add(proof);
+    text.add(sharing());
+  }
+
+  /** What the cache shows about sharing, in a sentence or three. */
+  private String sharing() {
+    String who = Character.toUpperCase(run.name.charAt(0)) + run.name.substring(1);
+    if (kvHeads == 1) {
+      return who + " has one KV head: every query head reads the same bytes of the cache.";
+    }
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "%s, read from its cache: the %d query heads of a group read one run of keys and one of"
+                + " values, and these differ from what a second, independent pass makes for those"
+                + " heads by at most %.1e of the largest.",
+            who,
+            group,
+            worstOwn));
+    if (nearestOther < Double.POSITIVE_INFINITY) {
+      text.append(
+          String.format(
+              Locale.ROOT, " Those of any other group differ by at least %.2f.", nearestOther));
+    }
+    if (!equalLayers.isEmpty()) {
+      text.append(
+          " In layer%s %s its groups hold equal keys and values: its weights are made so."
+              .formatted(
+                  equalLayers.size() == 1 ? "" : "s",
+                  String.join(" and ", equalLayers.stream().map(String::valueOf).toList())));
+    }
+    return text.toString();
   }
 }

@@ -108,7 +108,10 @@ final class ProjectionFigure {
                 percent(bytes[divisors.length - 1]));
     charts.add(
         new Figure.Chart(
-            name, alt, theme -> Charts.bars(theme, "% of MHA", categories, series, false, false)));
+            name,
+            title,
+            alt,
+            theme -> Charts.bars(theme, "% of MHA", categories, series, false, false)));
     tables.add(table);
   }
 

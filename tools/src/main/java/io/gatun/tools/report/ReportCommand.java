@@ -17,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -88,6 +89,11 @@ public final class ReportCommand implements Callable<Integer> {
       description = "Threads of the measurements (default: all cores).")
   private Integer threads;
 
+  @Option(
+      names = "--no-measure",
+      description = "Leave out the measured times of the last figure, which take most of the time.")
+  private boolean noMeasure;
+
   /** Makes the page. */
   @Override
   public Integer call() {
@@ -109,15 +115,40 @@ public final class ReportCommand implements Callable<Integer> {
       Page writer = new Page(output);
       writer.add(1, ProjectionFigure.of(shape));
       writer.add(2, ModelsFigure.create());
-      writer.add(3, PatternFigure.of(model, name, text(), layer, team));
+      writer.add(3, patterns(model, name, team));
       writer.add(4, FlopsFigure.of(shape));
       writer.add(5, GradientFigure.of(team));
-      writer.add(6, MapFigure.of(shape, model, name, team));
+      writer.add(6, MapFigure.of(shape, model, name, !noMeasure, team));
       page = writer.write(introduction(shape, name, cores));
     }
     spec.commandLine().getOut().println(page);
     spec.commandLine().getOut().flush();
     return 0;
+  }
+
+  /**
+   * The model that is run; and where that is the built-in one, whose weights are made so that groups
+   * hold equal keys in two layers, also one with random weights.
+   */
+  private Figure patterns(Model model, String name, Team team) {
+    List<PatternFigure.Run> runs = new ArrayList<>();
+    if (run != null) {
+      runs.add(new PatternFigure.Run(model, name, text(), layer, "3"));
+      return PatternFigure.of(runs, team);
+    }
+    // In layer 1 its heads look 5, 10, 15 and 20 tokens back.
+    int shown = layer == null ? 1 : layer;
+    runs.add(new PatternFigure.Run(model, name, text(), shown, "3a"));
+    try (RandomModel random = new RandomModel()) {
+      runs.add(
+          new PatternFigure.Run(
+              random.model(),
+              "a model with random weights",
+              ConvertCommand.sampleText(),
+              null,
+              "3b"));
+      return PatternFigure.of(runs, team);
+    }
   }
 
   private ModelSpec shape() {
