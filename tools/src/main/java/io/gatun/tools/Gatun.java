@@ -3,8 +3,10 @@ package io.gatun.tools;
 import io.gatun.tools.cli.CommandProvider;
 import io.gatun.tools.cli.Failures;
 import io.gatun.tools.conversations.ConversationsCommand;
+import io.gatun.tools.convert.ConvertCommand;
 import io.gatun.tools.inspect.InspectCommand;
 import io.gatun.tools.plan.PlanCommand;
+import io.gatun.tools.report.ReportCommand;
 import io.gatun.tools.run.RunCommand;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -27,7 +29,9 @@ import picocli.CommandLine.Spec;
       InspectCommand.class,
       ConversationsCommand.class,
       ModelCommand.class,
-      PlanCommand.class
+      PlanCommand.class,
+      ConvertCommand.class,
+      ReportCommand.class
     },
     description = {
       "An off-heap, memory-mapped KV cache for transformer decoding.",
