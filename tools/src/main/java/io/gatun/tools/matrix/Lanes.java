@@ -91,4 +91,53 @@ final class Lanes {
     }
     sink = a.or(b).or(c.or(d)).lane(0);
   }
+
+  /** Independent chains of {@link #multiplyAdd}: more than the latency of one hides. */
+  static final int FMA_CHAINS = 12;
+
+  /** Nothing but FMAs in registers, {@code rounds} times {@link #FMA_CHAINS}. */
+  static void multiplyAdd(int rounds) {
+    FloatVector x = FloatVector.broadcast(FLOATS, 0.999f);
+    FloatVector y = FloatVector.broadcast(FLOATS, 0.001f);
+    FloatVector s0 = FloatVector.broadcast(FLOATS, 0f);
+    FloatVector s1 = FloatVector.broadcast(FLOATS, 1f);
+    FloatVector s2 = FloatVector.broadcast(FLOATS, 2f);
+    FloatVector s3 = FloatVector.broadcast(FLOATS, 3f);
+    FloatVector s4 = FloatVector.broadcast(FLOATS, 4f);
+    FloatVector s5 = FloatVector.broadcast(FLOATS, 5f);
+    FloatVector s6 = FloatVector.broadcast(FLOATS, 6f);
+    FloatVector s7 = FloatVector.broadcast(FLOATS, 7f);
+    FloatVector s8 = FloatVector.broadcast(FLOATS, 8f);
+    FloatVector s9 = FloatVector.broadcast(FLOATS, 9f);
+    FloatVector s10 = FloatVector.broadcast(FLOATS, 10f);
+    FloatVector s11 = FloatVector.broadcast(FLOATS, 11f);
+    for (int i = 0; i < rounds; i++) {
+      s0 = s0.fma(x, y);
+      s1 = s1.fma(x, y);
+      s2 = s2.fma(x, y);
+      s3 = s3.fma(x, y);
+      s4 = s4.fma(x, y);
+      s5 = s5.fma(x, y);
+      s6 = s6.fma(x, y);
+      s7 = s7.fma(x, y);
+      s8 = s8.fma(x, y);
+      s9 = s9.fma(x, y);
+      s10 = s10.fma(x, y);
+      s11 = s11.fma(x, y);
+    }
+    float[] sums = new float[COUNT];
+    s0.add(s1)
+        .add(s2)
+        .add(s3)
+        .add(s4)
+        .add(s5)
+        .add(s6)
+        .add(s7)
+        .add(s8)
+        .add(s9)
+        .add(s10)
+        .add(s11)
+        .intoArray(sums, 0);
+    sink = (int) sums[0];
+  }
 }

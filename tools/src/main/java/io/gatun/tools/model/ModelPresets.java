@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** The published shapes of some models, as the fields of {@code config.json}. */
+/** The published shapes of some models, and a tiny one, as the fields of {@code config.json}. */
 public final class ModelPresets {
   private static final Map<String, Map<String, Object>> PRESETS = new TreeMap<>();
 
@@ -30,6 +30,10 @@ public final class ModelPresets {
     llama.put("max_position_embeddings", 131_072);
     llama.put("tie_word_embeddings", true);
     PRESETS.put("llama-3.2-1b", llama);
+
+    Map<String, Object> tiny = shape("llama", 256, 688, 4, 8, 2, 512);
+    tiny.put("max_position_embeddings", 131_072);
+    PRESETS.put("tiny", tiny);
 
     Map<String, Object> mistral = shape("mistral", 4096, 14_336, 32, 32, 8, 32_000);
     mistral.put("rms_norm_eps", 1e-5);

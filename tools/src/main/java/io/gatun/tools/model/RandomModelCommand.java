@@ -23,7 +23,8 @@ public final class RandomModelCommand implements Callable<Integer> {
       names = "--like",
       paramLabel = "NAME",
       defaultValue = "llama-3.2-1b",
-      description = "llama-3.2-1b (the default), mistral-7b-v0.1, qwen2.5-0.5b or qwen3-0.6b.")
+      description =
+          "llama-3.2-1b (the default), mistral-7b-v0.1, qwen2.5-0.5b, qwen3-0.6b or tiny.")
   private String like;
 
   @Option(

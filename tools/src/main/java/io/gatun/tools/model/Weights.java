@@ -116,23 +116,25 @@ record Weights(Matrix embedding, List<Layer> layers, MemorySegment finalNorm, Ma
         source.vector(mlpBias, mlp + "down_proj.bias", hidden));
   }
 
+  /** The matrices that a decode step reads from end to end. */
+  List<Matrix> streamed() {
+    List<Matrix> matrices = new ArrayList<>();
+    for (Layer layer : layers) {
+      matrices.add(layer.query);
+      matrices.add(layer.key);
+      matrices.add(layer.value);
+      matrices.add(layer.attentionOutput);
+      matrices.add(layer.gate);
+      matrices.add(layer.up);
+      matrices.add(layer.down);
+    }
+    matrices.add(output);
+    return matrices;
+  }
+
   /** Bytes of weights that a decode step reads: all matrices, of the embedding one row. */
   long bytesPerStep() {
-    long bytes = output.bytes();
-    for (Layer layer : layers) {
-      for (Matrix matrix :
-          List.of(
-              layer.query,
-              layer.key,
-              layer.value,
-              layer.attentionOutput,
-              layer.gate,
-              layer.up,
-              layer.down)) {
-        bytes += matrix.bytes();
-      }
-    }
-    return bytes;
+    return streamed().stream().mapToLong(Matrix::bytes).sum();
   }
 
   /** Where tensors are asked for by name and shape. */
