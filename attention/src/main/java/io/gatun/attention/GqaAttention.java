@@ -55,6 +55,7 @@ public final class GqaAttention implements AutoCloseable {
   private int partialSplits;
 
   // The call under way.
+  private long call;
   private KvView view;
   private int layer;
   private int tokens;
@@ -173,9 +174,11 @@ public final class GqaAttention implements AutoCloseable {
     int head = task / perHead;
     int visible = task % perHead;
     int split = split(visible);
-    rows.begin();
-    for (int i = 0; i < group; i++) {
-      rows.add(q, (head * group + i) * qRowBytes, length - 1);
+    if (!rows.holds(call, head)) {
+      rows.begin(call, head);
+      for (int i = 0; i < group; i++) {
+        rows.add(q, (head * group + i) * qRowBytes, length - 1);
+      }
     }
     rows.ready();
     rows.split(view, layer, head, (long) split * RowBlock.SPLIT);
@@ -209,7 +212,7 @@ public final class GqaAttention implements AutoCloseable {
     // The last tokens see the most: begin with them, so that the threads end together.
     int from = (blocks - 1 - task % blocks) * queriesPerTask;
     int to = Math.min(tokens, from + queriesPerTask);
-    rows.begin();
+    rows.begin(call, head);
     for (int token = from; token < to; token++) {
       for (int i = 0; i < group; i++) {
         long row = (long) token * options.numHeads() + head * group + i;
@@ -234,6 +237,7 @@ public final class GqaAttention implements AutoCloseable {
 
   private void begin(
       KvView newView, int newLayer, int newTokens, MemorySegment newQ, MemorySegment newOut) {
+    call++;
     view = newView;
     layer = newLayer;
     tokens = newTokens;

@@ -23,6 +23,9 @@ final class RowBlock {
   /** Tokens of a split, which is what a task of decode works through. */
   static final int SPLIT = 512;
 
+  /** What is read ahead at a time: half of a second cache of a megabyte. */
+  private static final int AHEAD_BYTES = 1 << 19;
+
   private static final int ROWS = Kernels.ROWS;
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
 
@@ -35,6 +38,12 @@ final class RowBlock {
   private final int stateFloats;
   private final Tile tile;
 
+  /** Tokens that are read ahead at a time. */
+  private final int aheadTokens;
+
+  private long aheadEnd;
+  private long preparedCall;
+  private int preparedHead;
   private int rows;
   private long lowest;
   private long highest;
@@ -65,6 +74,7 @@ final class RowBlock {
     this.softmax = kernels.softmax();
     this.group = kernels.tokensPerVector();
     this.lanes = ROWS * group;
+    this.aheadTokens = Math.clamp(AHEAD_BYTES / bytesPerToken(layout), TILE, SPLIT) / TILE * TILE;
     this.stateFloats = 3 * lanes;
     this.tile = new Tile(layout, group, TILE, arena);
     int padded = Math.ceilDiv(mostRows, ROWS) * ROWS;
@@ -78,8 +88,24 @@ final class RowBlock {
     merged = new float[padded * valueKernel.stride()];
   }
 
-  /** Begins with no rows and nothing seen. */
-  void begin() {
+  /** Bytes of a token's key row and value row. */
+  private static int bytesPerToken(KvLayout layout) {
+    return layout.keyRowBytes() + (layout.shape().valuesInKeys() ? 0 : layout.valueRowBytes());
+  }
+
+  /** Whether the rows are those of this head in this call, from the split before. */
+  boolean holds(long call, int head) {
+    return preparedCall == call && preparedHead == head;
+  }
+
+  /**
+   * Begins with no rows and nothing seen.
+   *
+   * @param call a number greater than 0 that names the call
+   */
+  void begin(long call, int head) {
+    preparedCall = call;
+    preparedHead = head;
     rows = 0;
     lowest = Long.MAX_VALUE;
     highest = -1;
@@ -109,6 +135,7 @@ final class RowBlock {
       softmax.clear(state, block / ROWS * stateFloats);
     }
     Arrays.fill(sums, 0, Math.ceilDiv(rows, ROWS) * ROWS * valueKernel.stride(), 0f);
+    aheadEnd = -1;
     for (long from = start; from < start + SPLIT && from <= highest; from += TILE) {
       tile(view, layer, kvHead, from, Math.min(from + TILE, highest + 1));
     }
@@ -127,6 +154,10 @@ final class RowBlock {
       }
     } else if (end <= window) {
       to = Math.min(end, options.sinkTokens());
+    }
+    if (start >= aheadEnd) {
+      aheadEnd = end <= window ? to : Math.min(tileStart + aheadTokens, highest + 1);
+      tile.readAhead(view, layer, kvHead, start, aheadEnd);
     }
     tile.locate(view, layer, kvHead, start, to);
     int vectors = (int) Math.ceilDiv(to - start, group);

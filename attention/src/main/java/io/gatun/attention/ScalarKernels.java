@@ -108,9 +108,10 @@ final class ScalarKernels implements Kernels {
 
     @Override
     public void finish(float[] sums, int at, float divisor, MemorySegment to, long offset) {
+      float factor = 1 / divisor;
       for (int i = 0; i < dim; i++) {
         // Adding 0 turns a negative zero, which masked tokens may or may not touch, into 0.
-        to.set(FLOAT, offset + 4L * i, sums[at + i] / divisor + 0f);
+        to.set(FLOAT, offset + 4L * i, sums[at + i] * factor + 0f);
       }
     }
   }

@@ -24,6 +24,9 @@ final class Tile {
   private final int[] counts;
   private int pieces;
 
+  /** What was read ahead, so that the reads cannot be left out. */
+  private long sink;
+
   /**
    * Room for a tile.
    *
@@ -136,6 +139,26 @@ final class Tile {
     for (int i = 0; i < pieces; i++) {
       kernel.accumulate(values[i], valueOffsets[i], counts[i], weights, weightsAt, sums, at, rows);
       weightsAt += counts[i] * Kernels.ROWS;
+    }
+  }
+
+  /** Brings the rows {@code [from, to)} of a layer and head into the second cache. */
+  void readAhead(KvView view, int layer, int kvHead, long from, long to) {
+    KvLayout layout = view.layout();
+    for (int run = view.runAt(from); run < view.runs() && view.runStart(run) < to; run++) {
+      long first = Math.max(from, view.runStart(run));
+      int row = (int) (first - view.runStart(run));
+      long rows = Math.min(to, view.runStart(run) + view.runTokens(run)) - first;
+      sink |=
+          ReadAhead.read(
+              view.keys(run), layout.keyOffset(layer, kvHead, row), rows * layout.keyRowBytes());
+      if (!layout.shape().valuesInKeys()) {
+        sink |=
+            ReadAhead.read(
+                view.values(run),
+                layout.valueOffset(layer, kvHead, row),
+                rows * layout.valueRowBytes());
+      }
     }
   }
 }

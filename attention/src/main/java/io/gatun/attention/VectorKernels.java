@@ -1,14 +1,9 @@
 package io.gatun.attention;
 
 import io.gatun.cache.KvType;
-import java.util.EnumMap;
-import java.util.Map;
 
 /** The kernels on the Vector API. Loaded only where its module is there. */
 final class VectorKernels implements Kernels {
-  private final Map<KvType, Specialized.Copy> keys = new EnumMap<>(KvType.class);
-  private final Map<KvType, Specialized.Copy> values = new EnumMap<>(KvType.class);
-
   /** Whether the machine's vectors are of a width that the kernels are made for. */
   static boolean supported() {
     return Lanes.COUNT == 16 || Lanes.COUNT == 8 || Lanes.COUNT == 4;
@@ -25,16 +20,21 @@ final class VectorKernels implements Kernels {
   }
 
   @Override
-  public synchronized KeyKernel keys(KvType type, int keyDim) {
-    Specialized.Copy copy = keys.computeIfAbsent(type, t -> Specialized.copy(VectorKeys.class, t));
-    return (KeyKernel) copy.create(keyDim, type.rowBytes(keyDim));
+  public KeyKernel keys(KvType type, int keyDim) {
+    Class<? extends VectorKeys> template =
+        switch (Lanes.COUNT) {
+          case 16 -> keyDim % (4 * Lanes.COUNT) == 0 ? VectorKeys16Wide.class : VectorKeys16.class;
+          case 8 -> VectorKeys8.class;
+          default -> VectorKeys4.class;
+        };
+    return Specialized.create(
+        template, VectorKeys.class, new RowFormat(type, keyDim, type.rowBytes(keyDim)));
   }
 
   @Override
-  public synchronized ValueKernel values(KvType type, int valueDim, int rowBytes) {
-    Specialized.Copy copy =
-        values.computeIfAbsent(type, t -> Specialized.copy(VectorValues.class, t));
-    return (ValueKernel) copy.create(valueDim, rowBytes);
+  public ValueKernel values(KvType type, int valueDim, int rowBytes) {
+    return Specialized.create(
+        VectorValues.class, ValueKernel.class, new RowFormat(type, valueDim, rowBytes));
   }
 
   @Override

@@ -43,4 +43,52 @@ final class VectorRows {
     }
     return order;
   }
+
+  // How 16-bit values come out of a vector of ints: the even ones of each lane are shifted up by
+  // evenShift, then both down by downShift and masked. F32 values need none of it, and C2 drops
+  // shifts by 0 and masks of ones.
+
+  static int evenShift(KvType type) {
+    return type == KvType.F32 ? 0 : 16;
+  }
+
+  /**
+   * Of F16: brings exponent and mantissa to where a binary32 has them, the sign staying in place.
+   * The result is the value times 2^-112, exactly, for subnormal ones too.
+   */
+  static int downShift(KvType type) {
+    return type == KvType.F16 ? 3 : 0;
+  }
+
+  static int mask(KvType type) {
+    return switch (type) {
+      case F32 -> -1;
+      case F16 -> 0x8fff_e000;
+      case BF16 -> 0xffff_0000;
+    };
+  }
+
+  /** Bytes from the load for the first vector of a pair to that for the second. */
+  static int oddBytes(KvType type) {
+    return type == KvType.F32 ? Lanes.BYTES : 0;
+  }
+
+  /** Bytes of two vectors of stored values. */
+  static int pairBytes(KvType type) {
+    return type == KvType.F32 ? 2 * Lanes.BYTES : Lanes.BYTES;
+  }
+
+  /** With {@link #scoreScale} it undoes the 2^-112; both parts stay far from overflow. */
+  static float queryScale(KvType type) {
+    return type == KvType.F16 ? 0x1p96f : 1;
+  }
+
+  static float scoreScale(KvType type) {
+    return type == KvType.F16 ? 0x1p16f : 1;
+  }
+
+  /** Undoes the 2^-112 in sums of values. */
+  static float weightScale(KvType type) {
+    return type == KvType.F16 ? 0x1p112f : 1;
+  }
 }

@@ -1,6 +1,5 @@
 package io.gatun.attention;
 
-import static io.gatun.attention.Lanes.BYTES;
 import static io.gatun.attention.Lanes.COUNT;
 import static io.gatun.attention.Lanes.FLOATS;
 import static io.gatun.attention.Lanes.INTS;
@@ -17,51 +16,34 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * Weighted sums of values on the Vector API. Copied for each element type by {@link Specialized},
- * so that {@code TYPE} is a constant and every branch on it disappears.
+ * Weighted sums of values on the Vector API. Copied for each row format by {@link Specialized}.
  *
  * <p>Every element of a sum takes the tokens in one after the other, whatever the blocking.
  */
 final class VectorValues implements ValueKernel {
-  /** The element type; the original of the class, which is never used, has none. */
-  private static final KvType TYPE = Specialized.type(MethodHandles.lookup());
-
-  /** Bytes of two vectors of stored values. */
-  private static final int PAIR_BYTES = TYPE == KvType.F32 ? 2 * BYTES : BYTES;
-
+  private static final RowFormat FORMAT = Specialized.format(MethodHandles.lookup());
+  private static final KvType TYPE = FORMAT.type();
+  private static final int DIM = FORMAT.dim();
+  private static final int ROW_BYTES = FORMAT.rowBytes();
+  private static final int IN_PAIRS = VectorRows.inPairs(DIM);
+  private static final int IN_VECTORS = VectorRows.inVectors(DIM);
+  private static final int STRIDE = VectorRows.stride(DIM);
+  private static final int EVEN = VectorRows.evenShift(TYPE);
+  private static final int DOWN = VectorRows.downShift(TYPE);
+  private static final int MASK = VectorRows.mask(TYPE);
+  private static final int ODD_BYTES = VectorRows.oddBytes(TYPE);
+  private static final int PAIR_BYTES = VectorRows.pairBytes(TYPE);
+  private static final float WEIGHT_SCALE = VectorRows.weightScale(TYPE);
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
   /** Tokens whose weights for one row stand side by side. */
   private static final int TOKENS = COUNT / Kernels.ROWS;
 
-  /** Undoes the 2^-112 of {@code half}. */
-  private static final float WEIGHT_SCALE = TYPE == KvType.F16 ? 0x1p112f : 1;
-
-  private static final int EVEN = TYPE == KvType.F32 ? 0 : 16;
-  private static final int DOWN = TYPE == KvType.F16 ? 3 : 0;
-  private static final int MASK =
-      TYPE == KvType.F32 ? -1 : TYPE == KvType.F16 ? 0x8fff_e000 : 0xffff_0000;
-  private static final int ODD_BYTES = TYPE == KvType.F32 ? BYTES : 0;
-
-  private final int dim;
-  private final int stride;
-  private final int rowBytes;
-  private final int inPairs;
-  private final int inVectors;
-  private final int[] order;
-
-  VectorValues(int dim, int rowBytes) {
-    this.dim = dim;
-    this.stride = VectorRows.stride(dim);
-    this.rowBytes = rowBytes;
-    this.inPairs = VectorRows.inPairs(dim);
-    this.inVectors = VectorRows.inVectors(dim);
-    this.order = VectorRows.order(TYPE, dim);
-  }
+  private final int[] order = VectorRows.order(TYPE, DIM);
 
   @Override
   public int stride() {
-    return stride;
+    return STRIDE;
   }
 
   @Override
@@ -83,19 +65,19 @@ final class VectorValues implements ValueKernel {
     long from = offset;
     // 16 sums and 4 values need more registers than the narrower instruction sets have.
     if (COUNT == 16) {
-      for (; i + 4 * COUNT <= inPairs; i += 4 * COUNT) {
+      for (; i + 4 * COUNT <= IN_PAIRS; i += 4 * COUNT) {
         accumulate4(values, from, tokens, weights, weightsAt, sums, at + i);
         from += 2 * PAIR_BYTES;
       }
     }
-    for (; i < inPairs; i += 2 * COUNT) {
+    for (; i < IN_PAIRS; i += 2 * COUNT) {
       accumulate2(values, from, tokens, weights, weightsAt, sums, at + i);
       from += PAIR_BYTES;
     }
-    if (inPairs < inVectors) {
+    if (IN_PAIRS < IN_VECTORS) {
       accumulate1(values, from, tokens, weights, weightsAt, sums, at + i);
     }
-    if (inVectors < dim) {
+    if (IN_VECTORS < DIM) {
       addTail(values, offset, tokens, weights, weightsAt, sums, at);
     }
   }
@@ -109,9 +91,9 @@ final class VectorValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at) {
-    int s1 = at + stride;
-    int s2 = s1 + stride;
-    int s3 = s2 + stride;
+    int s1 = at + STRIDE;
+    int s2 = s1 + STRIDE;
+    int s3 = s2 + STRIDE;
     FloatVector a00 = FloatVector.fromArray(FLOATS, sums, at);
     FloatVector a01 = FloatVector.fromArray(FLOATS, sums, at + COUNT);
     FloatVector a02 = FloatVector.fromArray(FLOATS, sums, at + 2 * COUNT);
@@ -129,7 +111,7 @@ final class VectorValues implements ValueKernel {
     FloatVector a32 = FloatVector.fromArray(FLOATS, sums, s3 + 2 * COUNT);
     FloatVector a33 = FloatVector.fromArray(FLOATS, sums, s3 + 3 * COUNT);
     for (int t = 0; t < tokens; t++) {
-      long row = offset + (long) t * rowBytes;
+      long row = offset + (long) t * ROW_BYTES;
       int w = weightsAt + t / TOKENS * COUNT + t % TOKENS;
       FloatVector v0 =
           IntVector.fromMemorySegment(INTS, values, row, LITTLE_ENDIAN)
@@ -201,9 +183,9 @@ final class VectorValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at) {
-    int s1 = at + stride;
-    int s2 = s1 + stride;
-    int s3 = s2 + stride;
+    int s1 = at + STRIDE;
+    int s2 = s1 + STRIDE;
+    int s3 = s2 + STRIDE;
     FloatVector a00 = FloatVector.fromArray(FLOATS, sums, at);
     FloatVector a01 = FloatVector.fromArray(FLOATS, sums, at + COUNT);
     FloatVector a10 = FloatVector.fromArray(FLOATS, sums, s1);
@@ -213,7 +195,7 @@ final class VectorValues implements ValueKernel {
     FloatVector a30 = FloatVector.fromArray(FLOATS, sums, s3);
     FloatVector a31 = FloatVector.fromArray(FLOATS, sums, s3 + COUNT);
     for (int t = 0; t < tokens; t++) {
-      long row = offset + (long) t * rowBytes;
+      long row = offset + (long) t * ROW_BYTES;
       int w = weightsAt + t / TOKENS * COUNT + t % TOKENS;
       FloatVector v0 =
           IntVector.fromMemorySegment(INTS, values, row, LITTLE_ENDIAN)
@@ -258,15 +240,15 @@ final class VectorValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at) {
-    int s1 = at + stride;
-    int s2 = s1 + stride;
-    int s3 = s2 + stride;
+    int s1 = at + STRIDE;
+    int s2 = s1 + STRIDE;
+    int s3 = s2 + STRIDE;
     FloatVector a00 = FloatVector.fromArray(FLOATS, sums, at);
     FloatVector a10 = FloatVector.fromArray(FLOATS, sums, s1);
     FloatVector a20 = FloatVector.fromArray(FLOATS, sums, s2);
     FloatVector a30 = FloatVector.fromArray(FLOATS, sums, s3);
     for (int t = 0; t < tokens; t++) {
-      long row = offset + (long) t * rowBytes;
+      long row = offset + (long) t * ROW_BYTES;
       int w = weightsAt + t / TOKENS * COUNT + t % TOKENS;
       FloatVector v0 = single(values, row);
       FloatVector x = FloatVector.broadcast(FLOATS, weights[w]);
@@ -295,10 +277,10 @@ final class VectorValues implements ValueKernel {
       int at) {
     for (int t = 0; t < tokens; t++) {
       int w = weightsAt + t / TOKENS * COUNT + t % TOKENS;
-      for (int i = inVectors; i < dim; i++) {
-        float v = Elements.decode(TYPE, values, offset + (long) t * rowBytes, i) / WEIGHT_SCALE;
+      for (int i = IN_VECTORS; i < DIM; i++) {
+        float v = Elements.decode(TYPE, values, offset + (long) t * ROW_BYTES, i) / WEIGHT_SCALE;
         for (int row = 0; row < Kernels.ROWS; row++) {
-          int sum = at + row * stride + i;
+          int sum = at + row * STRIDE + i;
           sums[sum] = Math.fma(weights[w + row * TOKENS], v, sums[sum]);
         }
       }
@@ -307,9 +289,10 @@ final class VectorValues implements ValueKernel {
 
   @Override
   public void finish(float[] sums, int at, float divisor, MemorySegment to, long offset) {
-    for (int i = 0; i < dim; i++) {
+    float factor = 1 / divisor;
+    for (int i = 0; i < DIM; i++) {
       // Adding 0 turns a negative zero, which masked tokens may or may not touch, into 0.
-      to.set(FLOAT, offset + (long) order[i] * Float.BYTES, sums[at + i] / divisor + 0f);
+      to.set(FLOAT, offset + (long) order[i] * Float.BYTES, sums[at + i] * factor + 0f);
     }
   }
 

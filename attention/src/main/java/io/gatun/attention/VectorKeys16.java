@@ -1,0 +1,248 @@
+package io.gatun.attention;
+
+import static io.gatun.attention.Lanes.BIT_0;
+import static io.gatun.attention.Lanes.BIT_1;
+import static io.gatun.attention.Lanes.BIT_2;
+import static io.gatun.attention.Lanes.BIT_3;
+import static io.gatun.attention.Lanes.COUNT;
+import static io.gatun.attention.Lanes.FLOATS;
+import static io.gatun.attention.Lanes.INTS;
+import static io.gatun.attention.Lanes.SHORTS;
+import static io.gatun.attention.Lanes.SWAP_0;
+import static io.gatun.attention.Lanes.SWAP_1;
+import static io.gatun.attention.Lanes.SWAP_2;
+import static io.gatun.attention.Lanes.SWAP_3;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+import static jdk.incubator.vector.VectorOperators.ASHR;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_S2I;
+
+import io.gatun.cache.KvType;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+
+/**
+ * Scores with vectors of 16 floats: 4 rows and 4 tokens at a time, 16 dot products side by side.
+ * Copied for each row format by {@link Specialized}.
+ *
+ * <p>Everything stands in one method, and the sums over lanes are written out, because C2 stops
+ * inlining methods that are not the JDK's own when a method has grown this long; a vector that
+ * crosses a call becomes an object.
+ */
+final class VectorKeys16 extends VectorKeys {
+  private static final RowFormat FORMAT = Specialized.format(MethodHandles.lookup());
+  private static final KvType TYPE = FORMAT.type();
+  private static final int ROW_BYTES = FORMAT.rowBytes();
+  private static final int IN_PAIRS = VectorRows.inPairs(FORMAT.dim());
+  private static final int IN_VECTORS = VectorRows.inVectors(FORMAT.dim());
+  private static final int STRIDE = VectorRows.stride(FORMAT.dim());
+  private static final int EVEN = VectorRows.evenShift(TYPE);
+  private static final int DOWN = VectorRows.downShift(TYPE);
+  private static final int MASK = VectorRows.mask(TYPE);
+  private static final int ODD_BYTES = VectorRows.oddBytes(TYPE);
+  private static final int PAIR_BYTES = VectorRows.pairBytes(TYPE);
+  private static final float SCORE_SCALE = VectorRows.scoreScale(TYPE);
+
+  VectorKeys16() {
+    super(FORMAT);
+  }
+
+  @Override
+  void dots(
+      MemorySegment keys, long offset, int tokens, float[] q, int qAt, float[] scores, int at) {
+    int q1 = qAt + STRIDE;
+    int q2 = q1 + STRIDE;
+    int q3 = q2 + STRIDE;
+    for (int t = 0; t < tokens; t += 4) {
+      long k0 = offset + (long) t * ROW_BYTES;
+      long k1 = offset + (long) Math.min(t + 1, tokens - 1) * ROW_BYTES;
+      long k2 = offset + (long) Math.min(t + 2, tokens - 1) * ROW_BYTES;
+      long k3 = offset + (long) Math.min(t + 3, tokens - 1) * ROW_BYTES;
+      FloatVector a00 = FloatVector.zero(FLOATS);
+      FloatVector a01 = FloatVector.zero(FLOATS);
+      FloatVector a02 = FloatVector.zero(FLOATS);
+      FloatVector a03 = FloatVector.zero(FLOATS);
+      FloatVector a10 = FloatVector.zero(FLOATS);
+      FloatVector a11 = FloatVector.zero(FLOATS);
+      FloatVector a12 = FloatVector.zero(FLOATS);
+      FloatVector a13 = FloatVector.zero(FLOATS);
+      FloatVector a20 = FloatVector.zero(FLOATS);
+      FloatVector a21 = FloatVector.zero(FLOATS);
+      FloatVector a22 = FloatVector.zero(FLOATS);
+      FloatVector a23 = FloatVector.zero(FLOATS);
+      FloatVector a30 = FloatVector.zero(FLOATS);
+      FloatVector a31 = FloatVector.zero(FLOATS);
+      FloatVector a32 = FloatVector.zero(FLOATS);
+      FloatVector a33 = FloatVector.zero(FLOATS);
+      long from = 0;
+      for (int i = 0; i < IN_PAIRS; i += 2 * COUNT) {
+        FloatVector x0 = FloatVector.fromArray(FLOATS, q, qAt + i);
+        FloatVector x1 = FloatVector.fromArray(FLOATS, q, q1 + i);
+        FloatVector x2 = FloatVector.fromArray(FLOATS, q, q2 + i);
+        FloatVector x3 = FloatVector.fromArray(FLOATS, q, q3 + i);
+        FloatVector k =
+            IntVector.fromMemorySegment(INTS, keys, k0 + from, LITTLE_ENDIAN)
+                .lanewise(LSHL, EVEN)
+                .lanewise(ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
+        a00 = x0.fma(k, a00);
+        a10 = x1.fma(k, a10);
+        a20 = x2.fma(k, a20);
+        a30 = x3.fma(k, a30);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k1 + from, LITTLE_ENDIAN)
+                .lanewise(LSHL, EVEN)
+                .lanewise(ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
+        a01 = x0.fma(k, a01);
+        a11 = x1.fma(k, a11);
+        a21 = x2.fma(k, a21);
+        a31 = x3.fma(k, a31);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k2 + from, LITTLE_ENDIAN)
+                .lanewise(LSHL, EVEN)
+                .lanewise(ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
+        a02 = x0.fma(k, a02);
+        a12 = x1.fma(k, a12);
+        a22 = x2.fma(k, a22);
+        a32 = x3.fma(k, a32);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k3 + from, LITTLE_ENDIAN)
+                .lanewise(LSHL, EVEN)
+                .lanewise(ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
+        a03 = x0.fma(k, a03);
+        a13 = x1.fma(k, a13);
+        a23 = x2.fma(k, a23);
+        a33 = x3.fma(k, a33);
+        x0 = FloatVector.fromArray(FLOATS, q, qAt + i + COUNT);
+        x1 = FloatVector.fromArray(FLOATS, q, q1 + i + COUNT);
+        x2 = FloatVector.fromArray(FLOATS, q, q2 + i + COUNT);
+        x3 = FloatVector.fromArray(FLOATS, q, q3 + i + COUNT);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k0 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
+        a00 = x0.fma(k, a00);
+        a10 = x1.fma(k, a10);
+        a20 = x2.fma(k, a20);
+        a30 = x3.fma(k, a30);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k1 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
+        a01 = x0.fma(k, a01);
+        a11 = x1.fma(k, a11);
+        a21 = x2.fma(k, a21);
+        a31 = x3.fma(k, a31);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k2 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
+        a02 = x0.fma(k, a02);
+        a12 = x1.fma(k, a12);
+        a22 = x2.fma(k, a22);
+        a32 = x3.fma(k, a32);
+        k =
+            IntVector.fromMemorySegment(INTS, keys, k3 + from + ODD_BYTES, LITTLE_ENDIAN)
+                .lanewise(ASHR, DOWN)
+                .and(MASK)
+                .reinterpretAsFloats();
+        a03 = x0.fma(k, a03);
+        a13 = x1.fma(k, a13);
+        a23 = x2.fma(k, a23);
+        a33 = x3.fma(k, a33);
+        from += PAIR_BYTES;
+      }
+      if (IN_PAIRS < IN_VECTORS) {
+        FloatVector x0 = FloatVector.fromArray(FLOATS, q, qAt + IN_PAIRS);
+        FloatVector x1 = FloatVector.fromArray(FLOATS, q, q1 + IN_PAIRS);
+        FloatVector x2 = FloatVector.fromArray(FLOATS, q, q2 + IN_PAIRS);
+        FloatVector x3 = FloatVector.fromArray(FLOATS, q, q3 + IN_PAIRS);
+        FloatVector k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k0 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k0 + from, LITTLE_ENDIAN)
+                            .convertShape(ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(LSHL, EVEN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
+        a00 = x0.fma(k, a00);
+        a10 = x1.fma(k, a10);
+        a20 = x2.fma(k, a20);
+        a30 = x3.fma(k, a30);
+        k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k1 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k1 + from, LITTLE_ENDIAN)
+                            .convertShape(ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(LSHL, EVEN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
+        a01 = x0.fma(k, a01);
+        a11 = x1.fma(k, a11);
+        a21 = x2.fma(k, a21);
+        a31 = x3.fma(k, a31);
+        k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k2 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k2 + from, LITTLE_ENDIAN)
+                            .convertShape(ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(LSHL, EVEN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
+        a02 = x0.fma(k, a02);
+        a12 = x1.fma(k, a12);
+        a22 = x2.fma(k, a22);
+        a32 = x3.fma(k, a32);
+        k =
+            TYPE == KvType.F32
+                ? FloatVector.fromMemorySegment(FLOATS, keys, k3 + from, LITTLE_ENDIAN)
+                : ((IntVector)
+                        ShortVector.fromMemorySegment(SHORTS, keys, k3 + from, LITTLE_ENDIAN)
+                            .convertShape(ZERO_EXTEND_S2I, INTS, 0))
+                    .lanewise(LSHL, EVEN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats();
+        a03 = x0.fma(k, a03);
+        a13 = x1.fma(k, a13);
+        a23 = x2.fma(k, a23);
+        a33 = x3.fma(k, a33);
+      }
+      FloatVector b0 = a00.blend(a01, BIT_0).add(a01.blend(a00, BIT_0).rearrange(SWAP_0));
+      FloatVector b1 = a02.blend(a03, BIT_0).add(a03.blend(a02, BIT_0).rearrange(SWAP_0));
+      FloatVector b2 = a10.blend(a11, BIT_0).add(a11.blend(a10, BIT_0).rearrange(SWAP_0));
+      FloatVector b3 = a12.blend(a13, BIT_0).add(a13.blend(a12, BIT_0).rearrange(SWAP_0));
+      FloatVector b4 = a20.blend(a21, BIT_0).add(a21.blend(a20, BIT_0).rearrange(SWAP_0));
+      FloatVector b5 = a22.blend(a23, BIT_0).add(a23.blend(a22, BIT_0).rearrange(SWAP_0));
+      FloatVector b6 = a30.blend(a31, BIT_0).add(a31.blend(a30, BIT_0).rearrange(SWAP_0));
+      FloatVector b7 = a32.blend(a33, BIT_0).add(a33.blend(a32, BIT_0).rearrange(SWAP_0));
+      FloatVector b8 = b0.blend(b1, BIT_1).add(b1.blend(b0, BIT_1).rearrange(SWAP_1));
+      FloatVector b9 = b2.blend(b3, BIT_1).add(b3.blend(b2, BIT_1).rearrange(SWAP_1));
+      FloatVector b10 = b4.blend(b5, BIT_1).add(b5.blend(b4, BIT_1).rearrange(SWAP_1));
+      FloatVector b11 = b6.blend(b7, BIT_1).add(b7.blend(b6, BIT_1).rearrange(SWAP_1));
+      FloatVector b12 = b8.blend(b9, BIT_2).add(b9.blend(b8, BIT_2).rearrange(SWAP_2));
+      FloatVector b13 = b10.blend(b11, BIT_2).add(b11.blend(b10, BIT_2).rearrange(SWAP_2));
+      FloatVector b14 = b12.blend(b13, BIT_3).add(b13.blend(b12, BIT_3).rearrange(SWAP_3));
+      b14.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
+    }
+  }
+}
