@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.Callable;
 
 /**
  * Opens a conversation for writing, recovering it if need be: the longest prefix of its journal that
@@ -18,6 +19,9 @@ import java.util.Set;
  * interrupted and repeated at any point. One use, with the writer's lock held.
  */
 final class ConversationOpener {
+  /** Threads that open block files: what waits is the disk, not the processor. */
+  private static final int OPENERS = 16;
+
   private final ConversationStore store;
   private final ConversationFiles files;
   private final StoreOptions options;
@@ -168,40 +172,74 @@ final class ConversationOpener {
         store::beforeAllocating);
   }
 
-  /** The cache over the committed runs, up to the first that is not sound. */
+  /**
+   * The cache over the committed runs, up to the first that is not sound. The files are opened by
+   * several threads, so that the disk's latency is not paid once for every block.
+   */
   private KvCache cache(
       JournalHeader header, JournalState state, StoreBlocks blocks, boolean validate)
       throws IOException {
-    List<KvRun> runs = new ArrayList<>();
-    boolean ownsTail = false;
-    try {
-      for (RunState run : state.runs()) {
-        boolean last = runs.size() == state.runs().size() - 1;
-        boolean mayWrite = last && state.openTail() && mayWriteBehind(header, run);
-        int sound = validate ? soundRows(header, run) : run.tokens();
-        if (sound == 0) {
-          break;
-        }
-        KvBlock block;
-        try {
-          block = blocks.open(run.block(), sound, mayWrite);
-        } catch (NewerFormatException e) {
-          throw e;
-        } catch (GatunException e) {
-          findings.add(e.getMessage());
-          break;
-        }
-        runs.add(new KvRun(block, sound));
-        if (sound < run.tokens()) {
-          break;
-        }
-        ownsTail = mayWrite;
-      }
-    } catch (IOException | RuntimeException e) {
-      runs.forEach(run -> run.block().release());
-      throw e;
+    List<RunState> runs = state.runs();
+    boolean mayWrite =
+        state.openTail()
+            && runs.getLast().tokens() < header.layout().blockTokens()
+            && mayWriteBehind(header, runs.getLast());
+    List<Callable<OpenedRun>> tasks = new ArrayList<>();
+    for (int i = 0; i < runs.size(); i++) {
+      RunState run = runs.get(i);
+      boolean writable = mayWrite && i == runs.size() - 1;
+      tasks.add(() -> openRun(header, run, blocks, writable, validate));
     }
-    return KvCache.of(blocks, runs, ownsTail && runs.size() == state.runs().size());
+    List<OpenedRun> opened = InParallel.all(tasks, OPENERS);
+    List<KvRun> sound = new ArrayList<>();
+    boolean whole = true;
+    for (int i = 0; i < opened.size(); i++) {
+      OpenedRun run = opened.get(i);
+      if (whole && run.finding != null) {
+        findings.add(run.finding);
+      }
+      if (whole && run.block != null) {
+        sound.add(new KvRun(run.block, run.sound));
+      } else if (run.block != null) {
+        run.block.release();
+      }
+      whole &= run.block != null && run.sound == runs.get(i).tokens();
+    }
+    return KvCache.of(blocks, sound, whole && mayWrite);
+  }
+
+  /**
+   * A run as it was found.
+   *
+   * @param block null if no row of it is sound
+   * @param sound rows that are
+   * @param finding what is wrong, or null
+   */
+  private record OpenedRun(KvBlock block, int sound, String finding) {}
+
+  private OpenedRun openRun(
+      JournalHeader header, RunState run, StoreBlocks blocks, boolean writable, boolean validate)
+      throws IOException {
+    Path file = store.blockFolder().file(run.block());
+    try {
+      int sound = run.tokens();
+      if (validate) {
+        BlockHeader expected = new BlockHeader(run.block(), header.layout(), header.fingerprint());
+        sound = BlockCheck.soundRows(file, expected, run);
+      }
+      String finding =
+          sound == run.tokens()
+              ? null
+              : "%s: rows from %d on are damaged (checksum); their tokens need a prefill"
+                  .formatted(file, sound);
+      KvBlock block =
+          sound == 0 ? null : blocks.open(run.block(), sound, writable && finding == null);
+      return new OpenedRun(block, sound, finding);
+    } catch (NewerFormatException e) {
+      throw e;
+    } catch (GatunException e) {
+      return new OpenedRun(null, 0, e.getMessage());
+    }
   }
 
   /** Writes down that rows were lost, so that nobody takes the damaged ones for sound again. */
@@ -235,25 +273,6 @@ final class ConversationOpener {
     } catch (GatunException e) {
       // Opening the block says what is wrong with it.
       return false;
-    }
-  }
-
-  private int soundRows(JournalHeader header, RunState run) throws IOException {
-    Path file = store.blockFolder().file(run.block());
-    BlockHeader expected = new BlockHeader(run.block(), header.layout(), header.fingerprint());
-    try {
-      int sound = BlockCheck.soundRows(file, expected, run);
-      if (sound < run.tokens()) {
-        findings.add(
-            "%s: rows from %d on are damaged (checksum); their tokens need a prefill"
-                .formatted(file, sound));
-      }
-      return sound;
-    } catch (NewerFormatException e) {
-      throw e;
-    } catch (GatunException e) {
-      findings.add(e.getMessage());
-      return 0;
     }
   }
 }

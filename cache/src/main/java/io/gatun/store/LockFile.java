@@ -28,7 +28,8 @@ import java.util.concurrent.locks.LockSupport;
  *
  * <p>Design note: POSIX drops all locks that a process has on a file as soon as it closes any
  * descriptor of that file. So each lock file is open at most once in this process, which the table
- * sees to by the file's identity, and nothing else ever opens it. Any thread.
+ * sees to by the file's identity, and nothing else ever opens it. An interrupt closes a channel, so
+ * every operation on one runs in a thread of our own. Any thread.
  */
 final class LockFile {
   private static final long WRITER = 0;
@@ -64,7 +65,7 @@ final class LockFile {
         return Optional.empty();
       }
       try {
-        lock.writer = Uninterrupted.call(() -> lock.channel.tryLock(WRITER, 1, false));
+        lock.writer = Uninterrupted.onOpenChannel(() -> lock.channel.tryLock(WRITER, 1, false));
         if (lock.writer == null) {
           return Optional.empty();
         }
@@ -104,7 +105,7 @@ final class LockFile {
       try {
         if (lock.readers == 0) {
           // A writer that looks for readers holds this byte for an instant.
-          lock.reader = Uninterrupted.call(() -> lock.channel.lock(READERS, 1, true));
+          lock.reader = Uninterrupted.onOpenChannel(() -> lock.channel.lock(READERS, 1, true));
         }
         lock.readers++;
       } finally {
@@ -122,11 +123,11 @@ final class LockFile {
         if (lock.readers > 0) {
           return true;
         }
-        FileLock probe = Uninterrupted.call(() -> lock.channel.tryLock(READERS, 1, false));
+        FileLock probe = Uninterrupted.onOpenChannel(() -> lock.channel.tryLock(READERS, 1, false));
         if (probe == null) {
           return true;
         }
-        probe.release();
+        release(probe);
         return false;
       } finally {
         lock.closeIfUnused();
@@ -143,7 +144,7 @@ final class LockFile {
           return "process %d, this one".formatted(ProcessHandle.current().pid());
         }
         ByteBuffer text = ByteBuffer.allocate(20);
-        Uninterrupted.call(() -> lock.channel.read(text.clear(), HOLDER));
+        Uninterrupted.onOpenChannel(() -> lock.channel.read(text.clear(), HOLDER));
         String pid = new String(text.array(), 0, text.position(), StandardCharsets.US_ASCII).trim();
         return pid.matches("[0-9]+") ? "process " + pid : "another process";
       } finally {
@@ -176,7 +177,7 @@ final class LockFile {
   private void writeHolder() throws IOException {
     byte[] pid =
         "%-20d".formatted(ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII);
-    Uninterrupted.call(() -> channel.write(ByteBuffer.wrap(pid), HOLDER));
+    Uninterrupted.onOpenChannel(() -> channel.write(ByteBuffer.wrap(pid), HOLDER));
   }
 
   private void releaseWriter() {
@@ -198,7 +199,10 @@ final class LockFile {
 
   private static FileLock release(FileLock lock) {
     try {
-      lock.release();
+      Uninterrupted.onOpenChannel(() -> {
+        lock.release();
+        return null;
+      });
     } catch (IOException e) {
       // The channel is gone, and the lock with it: that is what was asked for.
       return null;
@@ -212,7 +216,10 @@ final class LockFile {
     }
     OPEN.remove(key);
     try {
-      channel.close();
+      Uninterrupted.onOpenChannel(() -> {
+        channel.close();
+        return null;
+      });
     } catch (IOException e) {
       throw new IllegalStateException("a lock file could not be closed", e);
     }
