@@ -13,7 +13,7 @@ public final class Roof {
   /** Bytes of a task, as large as the largest of a product. */
   private static final long TASK_BYTES = 1 << 22;
 
-  private static final int FMA_ROUNDS = 1 << 20;
+  private static final int FMA_ROUNDS = 1 << 24;
 
   private final Team team;
 
