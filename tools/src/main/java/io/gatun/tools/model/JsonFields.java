@@ -52,11 +52,6 @@ final class JsonFields {
     return where;
   }
 
-  /** The object as JSON without blanks. */
-  String text() {
-    return object.toString();
-  }
-
   JsonNode get(String name) {
     JsonNode node = object.get(name);
     return node == null || node.isNull() ? null : node;

@@ -47,7 +47,7 @@ public final class Tokenizer implements AutoCloseable {
               .formatted(file, older ? ", and Gatun does not read the older tokenizer.model" : ""));
     }
     // The library's own message for broken JSON names no file.
-    JsonFields json = JsonFields.read(file);
+    TokenizerFile json = TokenizerFile.read(file);
     try {
       HuggingFaceTokenizer library =
           HuggingFaceTokenizer.builder()
@@ -55,7 +55,7 @@ public final class Tokenizer implements AutoCloseable {
               .optTruncation(false)
               .optPadding(false)
               .build();
-      return new Tokenizer(library, splitsAtLines(json));
+      return new Tokenizer(library, json.splitsAtLines());
     } catch (LinkageError e) {
       throw noLibrary(e);
     } catch (IOException | RuntimeException e) {
@@ -82,27 +82,6 @@ public final class Tokenizer implements AutoCloseable {
                 cause.getMessage(),
                 System.getenv().getOrDefault("DJL_CACHE_DIR", "by default ~/.djl.ai")),
         e);
-  }
-
-  /**
-   * Whether the tokenizer never joins a single line break with the letter behind it: byte-level BPE
-   * without merges, or with one of the splitting patterns of GPT-2, Llama 3 and Qwen.
-   */
-  private static boolean splitsAtLines(JsonFields json) {
-    JsonFields model = json.object("model");
-    JsonFields pre = json.object("pre_tokenizer");
-    if (model == null || pre == null || json.has("normalizer")) {
-      return false;
-    }
-    String text = pre.text();
-    boolean byteLevel = text.contains("\"ByteLevel\"");
-    boolean noMerges = model.get("merges") != null && model.get("merges").isEmpty();
-    boolean newerPattern = text.contains("[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+");
-    boolean gpt2Pattern =
-        text.contains("\"use_regex\":true")
-            || (text.contains("\"type\":\"ByteLevel\"") && !text.contains("use_regex"));
-    boolean noPrefix = !text.contains("\"add_prefix_space\":true");
-    return byteLevel && noPrefix && (noMerges || newerPattern || gpt2Pattern);
   }
 
   /**

@@ -143,6 +143,25 @@ class TokenizerTest {
     }
   }
 
+  @Test
+  void whatMattersOfTheFileIsFound() throws IOException {
+    ByteTokenizerFile.write(folder, Map.of());
+    TokenizerFile bytes = TokenizerFile.read(folder.resolve("tokenizer.json"));
+    assertThat(bytes.merges()).isFalse();
+    assertThat(bytes.normalizes()).isFalse();
+    assertThat(bytes.splitsAtLines()).isTrue();
+    writeBpe("{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}");
+    TokenizerFile joined = TokenizerFile.read(folder.resolve("tokenizer.json"));
+    assertThat(joined.merges()).isTrue();
+    assertThat(joined.splitsAtLines()).isFalse();
+    Files.writeString(
+        folder.resolve("tokenizer.json"),
+        "{\"model\":{\"merges\":[[\"a\",\"b\"],[\"c\",\"d\"]],\"vocab\":{\"a\":{\"merges\":[]}}},"
+            + "\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":null}");
+    assertThat(TokenizerFile.read(folder.resolve("tokenizer.json")))
+        .isEqualTo(new TokenizerFile("", true, true));
+  }
+
   private static String text(int chars) {
     String[] words = {
       "the", " the", "\n", "\n\n", ".\n", " ", "  \n", "x", "ö", " 12", "\t", "the\n"
