@@ -30,8 +30,8 @@ final class DecodeTimes {
   private static final double FASTER = 0.9;
 
   private static final double ROUND_SECONDS = 0.25;
-  private static final int MOST_ROUNDS = 24;
-  private static final int LEAST_ROUNDS = 3;
+  private static final int MOST_ROUNDS = 48;
+  private static final int IDLE_ROUNDS = 8;
   private static final double SECONDS = 0.4;
 
   private DecodeTimes() {}
@@ -71,11 +71,14 @@ final class DecodeTimes {
     return best;
   }
 
-  /** Repeats rounds until the compiler is done: three in a row that bring nothing. */
+  /**
+   * Repeats rounds until the compiler is done: eight in a row, two seconds, that bring nothing. It
+   * works beside the steps, and on a busy machine takes its time for the kernels.
+   */
   private static void warm(DoubleSupplier round) {
     double best = Double.POSITIVE_INFINITY;
     int idle = 0;
-    for (int i = 0; i < MOST_ROUNDS && idle < LEAST_ROUNDS; i++) {
+    for (int i = 0; i < MOST_ROUNDS && idle < IDLE_ROUNDS; i++) {
       double time = round.getAsDouble();
       idle = time < FASTER * best ? 0 : idle + 1;
       best = Math.min(best, time);
