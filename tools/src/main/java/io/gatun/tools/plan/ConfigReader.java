@@ -172,16 +172,24 @@ public final class ConfigReader {
 
   /** The sliding window, 0 if there is none or it is switched off. */
   private long window() {
-    boolean off =
-        config.has("use_sliding_window") && !config.path("use_sliding_window").asBoolean();
-    return off ? 0 : optional(gemma3Default(4096), "sliding_window");
+    // Qwen's classes leave windows off unless told otherwise; so do none of the others.
+    if (!config.path("use_sliding_window").asBoolean(!isQwen())) {
+      return 0;
+    }
+    boolean defaults = modelType.equals("mistral") || isQwen() || modelType.startsWith("gemma3");
+    // A field that is not written has the default of the class; a null there means no window.
+    return optional(defaults && !config.has("sliding_window") ? 4096 : 0, "sliding_window");
+  }
+
+  private boolean isQwen() {
+    return modelType.startsWith("qwen2") || modelType.startsWith("qwen3");
   }
 
   /** Whether a layer slides where no layer_types are given. */
   private boolean slides(int layer) {
     // Qwen2: the layers from max_window_layers on.
-    if (config.hasNonNull("max_window_layers")) {
-      return layer >= required("max_window_layers");
+    if (isQwen() || config.hasNonNull("max_window_layers")) {
+      return layer >= optional(28, "max_window_layers");
     }
     // Gemma 3, Cohere 2: every n-th layer attends to everything.
     int pattern = optional(gemma3Default(6), "sliding_window_pattern", "_sliding_window_pattern");

@@ -97,10 +97,14 @@ final class Charts {
     CELLS
   }
 
-  /** Lines over logarithmic axes; the powers of two are written at the horizontal one. */
-  static BufferedImage lines(Theme theme, String xTitle, String yTitle, List<Line> lines) {
+  /** Lines over powers of two; the vertical axis is logarithmic, or begins at 0. */
+  static BufferedImage lines(
+      Theme theme, String xTitle, String yTitle, List<Line> lines, boolean logarithmic) {
     XYChart chart = xy(theme, xTitle, yTitle);
-    chart.getStyler().setYAxisLogarithmic(true);
+    chart.getStyler().setYAxisLogarithmic(logarithmic);
+    if (!logarithmic) {
+      chart.getStyler().setYAxisMin(0.0);
+    }
     if (lines.size() > 4) {
       legendBeside(chart.getStyler());
     }

@@ -64,7 +64,8 @@ final class FlopsFigure {
             "Lines over logarithmic axes for %s: the projections do not depend on the context; the"
                     .formatted(model.name())
                 + " core grows with it, and the lines of MHA, GQA and MQA lie on each other.",
-            theme -> Charts.lines(theme, "context, tokens", "MFLOPs a token and layer", lines));
+            theme ->
+                Charts.lines(theme, "context, tokens", "MFLOPs a token and layer", lines, true));
     return new Figure(
         "What has to be computed",
         List.of(

@@ -105,7 +105,8 @@ final class GradientFigure {
             "Norm of the gradient by Wk, by query heads that share a KV head",
             "Lines: the norm of the gradient by Wk of one KV head against the number of query heads"
                 + " that share it; central differences lie on the line.",
-            theme -> Charts.lines(theme, "query heads of a KV head", "norm of dL/dWk", lines));
+            theme ->
+                Charts.lines(theme, "query heads of a KV head", "norm of dL/dWk", lines, false));
     return new Figure(
         "What reaches a KV head in training",
         List.of(

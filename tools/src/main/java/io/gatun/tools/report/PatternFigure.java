@@ -32,8 +32,10 @@ final class PatternFigure {
   /** Below this, relative to the largest, two groups' keys and values are the same but for rounding. */
   private static final double EQUAL = 1e-4;
 
-  /** Query heads shown. */
+  /** Query heads shown, and those of one group. */
   private static final int MOST_HEADS = 16;
+
+  private static final int MOST_COLUMNS = 4;
 
   private final Run run;
   private final Model model;
@@ -75,7 +77,9 @@ final class PatternFigure {
     this.distances =
         Table.of(
             run.files + "-distances",
-            "How differently heads look: total variation between their weights, mean over tokens"
+            "How differently heads of "
+                + run.name
+                + " look: total variation between their weights, mean over tokens"
                 + " (0: the same, 1: nothing in common)",
             "layer",
             "heads of one group",
@@ -83,7 +87,9 @@ final class PatternFigure {
     this.proof =
         Table.of(
             run.files + "-shared",
-            "What query heads read, from the cache: offset of the keys in the block, and the"
+            "What query heads of "
+                + run.name
+                + " read, from the cache: offset of the keys in the block, and the"
                 + " largest difference between those keys and the keys made for this head in f64",
             "layer",
             "query head",
@@ -278,20 +284,35 @@ final class PatternFigure {
   }
 
   private void addTo(List<String> text, List<Figure.Chart> charts, List<Table> tables) {
-    int shown = Math.min(heads, Math.max(group, MOST_HEADS / group * group));
-    List<String> titles = new ArrayList<>();
-    for (int head = 0; head < shown; head++) {
-      titles.add("query head %d, KV head %d".formatted(head, head / group));
+    int columns = Math.min(group, MOST_COLUMNS);
+    int rows = Math.min(kvHeads, MOST_HEADS / columns);
+    if (columns == 1) {
+      columns = Math.min(rows, MOST_COLUMNS); // MHA: a head is its own group
     }
-    int columns = Math.min(group > 1 ? group : Math.min(4, shown), 4);
+    List<String> titles = new ArrayList<>();
+    List<float[]> shown = new ArrayList<>();
+    for (int kvHead = 0; kvHead < rows; kvHead++) {
+      for (int i = 0; i < Math.min(group, MOST_COLUMNS); i++) {
+        int head = kvHead * group + i;
+        titles.add("query head %d, KV head %d".formatted(head, kvHead));
+        shown.add(patterns.get(head));
+      }
+    }
+    String layout =
+        group == 1
+            ? "each head is its own group"
+            : group > MOST_COLUMNS
+                ? "a row shows the first %d of a group's %d heads".formatted(MOST_COLUMNS, group)
+                : "a row is a group";
+    int across = columns;
     charts.add(
         new Figure.Chart(
             run.files + "-patterns",
-            "Layer %d of %s on %d tokens; a row is a group".formatted(chosen, run.name, tokens),
+            "Layer %d of %s on %d tokens; %s".formatted(chosen, run.name, tokens, layout),
             "Maps of the attention weights of %d query heads in layer %d, query tokens downwards, key"
-                    .formatted(shown, chosen)
+                    .formatted(shown.size(), chosen)
                 + " tokens to the right; heads of one KV head look at different tokens.",
-            theme -> Charts.patterns(theme, columns, titles, patterns.subList(0, shown), tokens)));
+            theme -> Charts.patterns(theme, across, titles, shown, tokens)));
     tables.add(distances);
     tables.add(proof);
     text.add(sharing());

@@ -127,8 +127,8 @@ public final class ReportCommand implements Callable<Integer> {
   }
 
   /**
-   * The model that is run; and where that is the built-in one, whose weights are made so that groups
-   * hold equal keys in two layers, also one with random weights.
+   * The model that is run; and where that is the built-in one, whose weights are computed so that some
+   * groups hold equal keys, also one with random weights.
    */
   private Figure patterns(Model model, String name, Team team) {
     List<PatternFigure.Run> runs = new ArrayList<>();
@@ -136,9 +136,7 @@ public final class ReportCommand implements Callable<Integer> {
       runs.add(new PatternFigure.Run(model, name, text(), layer, "3"));
       return PatternFigure.of(runs, team);
     }
-    // In layer 1 its heads look 5, 10, 15 and 20 tokens back.
-    int shown = layer == null ? 1 : layer;
-    runs.add(new PatternFigure.Run(model, name, text(), shown, "3a"));
+    runs.add(new PatternFigure.Run(model, name, text(), layer, "3a"));
     try (RandomModel random = new RandomModel()) {
       runs.add(
           new PatternFigure.Run(

@@ -79,6 +79,9 @@ class ConfigReaderTest {
     // Qwen2 names a window and does not use it unless told so.
     "'\"use_sliding_window\": false, \"max_window_layers\": 2', 0",
     "'\"use_sliding_window\": true, \"max_window_layers\": 2', 6",
+    "'\"model_type\": \"qwen2\"', 0",
+    "'\"model_type\": \"qwen3\", \"use_sliding_window\": true, \"max_window_layers\": 5', 3",
+    "'\"model_type\": \"qwen3\", \"use_sliding_window\": true', 0",
     // Mistral: all; Gemma 3: five of six; Cohere 2: three of four.
     "'\"model_type\": \"mistral\"', 8",
     "'\"sliding_window_pattern\": 6', 7",
