@@ -129,8 +129,13 @@ final class DecodeCommand implements Callable<Integer> {
 
   private List<Cell> cells() {
     int all = Runtime.getRuntime().availableProcessors();
-    List<Integer> teams =
-        threads != null ? threads : options.quick || all == 1 ? List.of(all) : List.of(1, all);
+    List<Integer> teams = threads;
+    if (teams == null && check) {
+      // The floors were set with two threads: the number that nearly every machine has.
+      teams = List.of(Math.min(2, all));
+    } else if (teams == null) {
+      teams = options.quick || all == 1 ? List.of(all) : List.of(1, all);
+    }
     List<String> lengths =
         contexts != null ? contexts : options.quick ? List.of("4k") : List.of("4k", "16k", "64k");
     List<Cell> cells = new ArrayList<>();

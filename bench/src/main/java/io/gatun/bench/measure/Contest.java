@@ -59,7 +59,7 @@ public final class Contest {
   /** Bytes that a call allocates if its vectors are objects: no compiled step comes near it. */
   private static final long BOXING = 256 << 10;
 
-  private static final long MOST_WARM_UP_NANOS = 30_000_000_000L;
+  private static final long MOST_WARM_UP_NANOS = 60_000_000_000L;
 
   private record Entrant(String name, Step step) {}
 
@@ -144,7 +144,7 @@ public final class Contest {
       warm =
           spent >= least
               && resting
-              && (!boxing || spent >= Math.min(30 * least, MOST_WARM_UP_NANOS));
+              && (!boxing || spent >= Math.min(100 * least, MOST_WARM_UP_NANOS));
     } while (!warm);
     return Math.max(1, (int) Math.ceil(sample / best));
   }

@@ -38,7 +38,11 @@ public final class Charts {
     new Color(0x56B4E9),
     new Color(0xD55E00),
     new Color(0x7F7F7F),
-    new Color(0x332288)
+    new Color(0x332288),
+    new Color(0x882255),
+    new Color(0xF0E442),
+    new Color(0x117733),
+    new Color(0x000000)
   };
 
   static {
