@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -210,7 +211,7 @@ final class DecodeCommand implements Callable<Integer> {
         cell.heads().toString(),
         cell.context(),
         cell.threads(),
-        cell.storage().name().toLowerCase(java.util.Locale.ROOT),
+        cell.storage().name().toLowerCase(Locale.ROOT),
         work.cache().shape().layers(),
         work.stepBytes(),
         result.time(type.label()),

@@ -6,6 +6,7 @@ import io.gatun.bench.system.Machine;
 import io.gatun.bench.system.ProcessStatus;
 import io.gatun.cache.GatunException;
 import io.gatun.tools.cli.Sizes;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -63,7 +64,7 @@ final class MeasureOptions {
   }
 
   /** Makes the output folder, so that a long run does not fail at its end. */
-  void prepare() throws java.io.IOException {
+  void prepare() throws IOException {
     if (output != null) {
       Files.createDirectories(output);
     }
@@ -73,7 +74,7 @@ final class MeasureOptions {
   }
 
   /** Writes the results where they were asked for, and says where. */
-  void write(String command, Machine machine, List<?> rows) throws java.io.IOException {
+  void write(String command, Machine machine, List<?> rows) throws IOException {
     Results results = new Results(command, machine, effort(), note, rows);
     if (json != null) {
       results.write(json);

@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -213,7 +214,7 @@ final class PeersCommand implements Callable<Integer> {
           Numbers.share(row.gatunShare().median()),
           Numbers.share(row.timesGatun().median()) + " times",
           Numbers.spread(row.timesGatun()),
-          String.format(java.util.Locale.ROOT, "%.0e", row.difference()));
+          String.format(Locale.ROOT, "%.0e", row.difference()));
     }
     return table.text();
   }

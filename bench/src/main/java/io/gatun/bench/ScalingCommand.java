@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -117,10 +118,7 @@ final class ScalingCommand implements Callable<Integer> {
     System.out.println(machine.line());
     double bandwidth = ReadBandwidth.measure();
     System.out.printf(
-        java.util.Locale.ROOT,
-        "%d threads; the planner measured %.1f GB/s.%n",
-        threads,
-        bandwidth / 1e9);
+        Locale.ROOT, "%d threads; the planner measured %.1f GB/s.%n", threads, bandwidth / 1e9);
     ScalingRun run = new ScalingRun(threads, folder, effort(), bandwidth);
     List<ScalingRow> rows = new ArrayList<>();
     for (Series series : series()) {

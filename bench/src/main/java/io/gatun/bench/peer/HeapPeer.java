@@ -3,6 +3,7 @@ package io.gatun.bench.peer;
 import io.gatun.bench.measure.Workers;
 import io.gatun.bench.work.Heads;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
@@ -123,7 +124,7 @@ final class HeapPeer implements Peer {
   private void scalarSum(float[] v, int from, int head) {
     int dim = size.heads().headDim();
     int o = head * dim;
-    java.util.Arrays.fill(out, o, o + dim, 0);
+    Arrays.fill(out, o, o + dim, 0);
     for (int token = 0; token < size.context(); token++) {
       int row = from + token * rowStride;
       float weight = scores[head * size.context() + token];
@@ -175,7 +176,7 @@ final class HeapPeer implements Peer {
     int dim = size.heads().headDim();
     int o = head * dim;
     int bound = FLOATS.loopBound(dim);
-    java.util.Arrays.fill(out, o, o + dim, 0);
+    Arrays.fill(out, o, o + dim, 0);
     for (int token = 0; token < size.context(); token++) {
       int row = from + token * rowStride;
       float weight = scores[head * size.context() + token];
@@ -235,7 +236,7 @@ final class HeapPeer implements Peer {
     int s = head * context;
     int o = head * dim;
     int bound = FLOATS.loopBound(dim);
-    java.util.Arrays.fill(out, o, o + PASS * dim, 0);
+    Arrays.fill(out, o, o + PASS * dim, 0);
     for (int token = 0; token < context; token++) {
       int row = from + token * rowStride;
       FloatVector a = FloatVector.broadcast(FLOATS, scores[s + token]);

@@ -1,5 +1,6 @@
 package io.gatun.bench.show;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.gatun.cache.GatunException;
@@ -66,7 +67,7 @@ public final class Floors {
     JsonNode root;
     try {
       root = new ObjectMapper().readTree(json);
-    } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
+    } catch (JsonProcessingException e) {
       throw new GatunException(name + " is not JSON: " + e.getOriginalMessage(), e);
     }
     JsonNode margin = root.path("margin");

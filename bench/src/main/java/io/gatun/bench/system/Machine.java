@@ -1,6 +1,7 @@
 package io.gatun.bench.system;
 
 import java.io.IOException;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -77,7 +78,7 @@ public record Machine(
       return git(folder, "status", "--porcelain", "--untracked-files=no").isEmpty()
           ? hash
           : hash + "+";
-    } catch (IOException | java.net.URISyntaxException e) {
+    } catch (IOException | URISyntaxException e) {
       // No git, or not started from files: a measurement is good without the commit.
       return "unknown";
     } catch (InterruptedException e) {

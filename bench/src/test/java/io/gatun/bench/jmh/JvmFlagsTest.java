@@ -3,6 +3,7 @@ package io.gatun.bench.jmh;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -33,7 +34,7 @@ class JvmFlagsTest {
     String list =
         new String(
             getClass().getResourceAsStream("/META-INF/BenchmarkList").readAllBytes(),
-            java.nio.charset.StandardCharsets.UTF_8);
+            StandardCharsets.UTF_8);
     assertThat(list)
         .contains("DecodeBenchmark", "PrefillBenchmark", "AppendBenchmark", "StoreBenchmark");
   }

@@ -9,6 +9,7 @@ import io.gatun.bench.peer.PeerProvider;
 import io.gatun.bench.peer.PeerRow;
 import io.gatun.bench.peer.PeerWork;
 import io.gatun.bench.work.Heads;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -52,12 +53,10 @@ class PeersTest {
   @Test
   void theModelNamesItsOperator() {
     PeerWork.Size size = new PeerWork.Size(new Heads(8, 2, 64), 100, 1, 1);
-    String plain =
-        new String(GqaModel.bytes(size, false), java.nio.charset.StandardCharsets.ISO_8859_1);
+    String plain = new String(GqaModel.bytes(size, false), StandardCharsets.ISO_8859_1);
     assertThat(plain).contains("GroupQueryAttention", "com.microsoft", "past_key", "num_heads");
     assertThat(plain).doesNotContain("k_scale");
-    String int8 =
-        new String(GqaModel.bytes(size, true), java.nio.charset.StandardCharsets.ISO_8859_1);
+    String int8 = new String(GqaModel.bytes(size, true), StandardCharsets.ISO_8859_1);
     assertThat(int8).contains("k_scale", "PER_TENSOR", "kv_cache_bit_width");
   }
 }
