@@ -35,6 +35,7 @@ public final class GqaAttention implements AutoCloseable {
   private final KvLayout layout;
   private final KvShape shape;
   private final AttentionOptions options;
+  private final float[] sinkLogits; // [numHeads], or null
   private final Team team;
   private final Kernels kernels;
   private final int group;
@@ -66,10 +67,12 @@ public final class GqaAttention implements AutoCloseable {
   private MemorySegment q;
   private MemorySegment out;
 
-  private GqaAttention(KvLayout layout, AttentionOptions options, Team team, Kernels kernels) {
+  private GqaAttention(
+      KvLayout layout, AttentionOptions options, float[] sinkLogits, Team team, Kernels kernels) {
     this.layout = layout;
     this.shape = layout.shape();
     this.options = options;
+    this.sinkLogits = sinkLogits;
     this.team = team;
     this.kernels = kernels;
     this.group = options.numHeads() / shape.kvHeads();
@@ -97,12 +100,29 @@ public final class GqaAttention implements AutoCloseable {
    * @throws IllegalArgumentException if the layout's KV heads do not divide {@code numHeads}
    */
   public static GqaAttention create(KvLayout layout, AttentionOptions options, Team team) {
-    return create(layout, options, team, Kernels.best());
+    return create(layout, options, null, team, Kernels.best());
+  }
+
+  /**
+   * The same with a learned sink for each head, as gpt-oss has it: one more score, that takes its
+   * share of the softmax and adds no value.
+   *
+   * @param sinkLogits {@code [numHeads]}, finite; not scaled, not capped
+   */
+  public static GqaAttention create(
+      KvLayout layout, AttentionOptions options, float[] sinkLogits, Team team) {
+    return create(layout, options, sinkLogits.clone(), team, Kernels.best());
   }
 
   /** The same with kernels of the caller's choice. */
   static GqaAttention create(
       KvLayout layout, AttentionOptions options, Team team, Kernels kernels) {
+    return create(layout, options, null, team, kernels);
+  }
+
+  /** The same with sinks, or null for none. */
+  static GqaAttention create(
+      KvLayout layout, AttentionOptions options, float[] sinkLogits, Team team, Kernels kernels) {
     int kvHeads = layout.shape().kvHeads();
     if (options.numHeads() % kvHeads != 0) {
       throw new IllegalArgumentException(
@@ -110,7 +130,27 @@ public final class GqaAttention implements AutoCloseable {
               .formatted(options.numHeads(), kvHeads));
     }
     Objects.requireNonNull(team, "team");
-    return new GqaAttention(layout, options, team, kernels);
+    if (sinkLogits != null) {
+      checkSinks(sinkLogits, options.numHeads());
+    }
+    return new GqaAttention(layout, options, sinkLogits, team, kernels);
+  }
+
+  private static void checkSinks(float[] sinkLogits, int numHeads) {
+    if (sinkLogits.length != numHeads) {
+      throw new IllegalArgumentException(
+          "%d sink logits for %d heads".formatted(sinkLogits.length, numHeads));
+    }
+    for (int head = 0; head < numHeads; head++) {
+      if (!Float.isFinite(sinkLogits[head])) {
+        throw new IllegalArgumentException(
+            "the sink logit of head %d is %s, not finite".formatted(head, sinkLogits[head]));
+      }
+    }
+  }
+
+  private float sinkLogit(int head) {
+    return sinkLogits == null ? Float.NEGATIVE_INFINITY : sinkLogits[head];
   }
 
   /** What does the work, for people to read, for instance "Vector API, 512 bits". */
@@ -192,7 +232,7 @@ public final class GqaAttention implements AutoCloseable {
         rows.mergeStored(
             i, partials, partialOffset(head, part) + (long) i * storedFloats * Float.BYTES);
       }
-      rows.finish(i, out, (head * group + i) * outRowBytes);
+      rows.finish(i, sinkLogit(head * group + i), out, (head * group + i) * outRowBytes);
     }
   }
 
@@ -230,7 +270,8 @@ public final class GqaAttention implements AutoCloseable {
     for (int token = from; token < to; token++) {
       for (int i = 0; i < group; i++) {
         long row = (long) token * options.numHeads() + head * group + i;
-        rows.finish((token - from) * group + i, out, row * outRowBytes);
+        rows.finish(
+            (token - from) * group + i, sinkLogit(head * group + i), out, row * outRowBytes);
       }
     }
   }

@@ -32,6 +32,21 @@ public final class ReferenceAttention {
    */
   public static double[] attend(
       KvView view, int layer, AttentionOptions options, int tokens, MemorySegment q) {
+    return attend(view, layer, options, null, tokens, q);
+  }
+
+  /**
+   * The same with a learned sink for each head: {@code e^(sink - max s)} more in the denominator.
+   *
+   * @param sinkLogits {@code [numHeads]}, or null for none
+   */
+  public static double[] attend(
+      KvView view,
+      int layer,
+      AttentionOptions options,
+      float[] sinkLogits,
+      int tokens,
+      MemorySegment q) {
     KvShape shape = view.layout().shape();
     int group = options.numHeads() / shape.kvHeads();
     long length = view.length(layer);
@@ -44,7 +59,14 @@ public final class ReferenceAttention {
           query[d] = q.get(FLOAT, ((long) row * query.length + d) * Float.BYTES);
         }
         double[] result =
-            attend(view, layer, head / group, options, query, length - tokens + token);
+            attend(
+                view,
+                layer,
+                head / group,
+                options,
+                sinkLogits == null ? Double.NEGATIVE_INFINITY : sinkLogits[head],
+                query,
+                length - tokens + token);
         System.arraycopy(result, 0, out, row * shape.valueDim(), shape.valueDim());
       }
     }
@@ -52,11 +74,17 @@ public final class ReferenceAttention {
   }
 
   private static double[] attend(
-      KvView view, int layer, int kvHead, AttentionOptions options, double[] query, long position) {
+      KvView view,
+      int layer,
+      int kvHead,
+      AttentionOptions options,
+      double sinkLogit,
+      double[] query,
+      long position) {
     KvShape shape = view.layout().shape();
     double[] scores = new double[Math.toIntExact(position + 1)];
     float[] key = new float[shape.keyDim()];
-    double maximum = Double.NEGATIVE_INFINITY;
+    double maximum = sinkLogit;
     for (int t = 0; t < scores.length; t++) {
       scores[t] = Double.NEGATIVE_INFINITY;
       if (!options.sees(position, t)) {
@@ -73,7 +101,7 @@ public final class ReferenceAttention {
       }
       maximum = Math.max(maximum, scores[t]);
     }
-    double total = 0;
+    double total = Math.exp(sinkLogit - maximum);
     double[] out = new double[shape.valueDim()];
     float[] value = new float[shape.valueDim()];
     for (int t = 0; t < scores.length; t++) {

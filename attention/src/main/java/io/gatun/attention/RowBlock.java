@@ -274,10 +274,19 @@ final class RowBlock {
         row * stride);
   }
 
-  /** Writes the result of a row, {@code f32 [valueDim]} at {@code offset}. */
-  void finish(int row, MemorySegment out, long offset) {
-    // A row always sees its own token, so the total is 0 only if all scores overflowed.
-    float divisor = totals[row] == 0 ? 1 : totals[row];
+  /**
+   * Writes the result of a row, {@code f32 [valueDim]} at {@code offset}.
+   *
+   * @param sinkLogit a score that takes weight but has no value; minus infinity for none
+   */
+  void finish(int row, float sinkLogit, MemorySegment out, long offset) {
+    float sink = sinkLogit * Exp2.LOG2_E;
+    float joint = Math.max(maxima[row], sink);
+    float old = Exp2.of(maxima[row] - joint);
+    float total = Math.fma(totals[row], old, Exp2.of(sink - joint));
+    // A row always sees its own token, so the total is 0 only if all scores overflowed. Where the
+    // sink takes all the weight the divisor is infinite, and the result 0.
+    float divisor = total == 0 ? 1 : total / old;
     valueKernel.finish(merged, row * valueKernel.stride(), divisor, out, offset);
   }
 }

@@ -123,6 +123,37 @@ class OptionsTest {
     }
   }
 
+  @ParameterizedTest
+  @MethodSource("io.gatun.attention.GqaAttentionTest#makes")
+  void learnedSinksTakeTheirShare(Kernels kernels) {
+    KvShape shape = new KvShape(1, 2, 64, 64);
+    float[] sinks = {-200, -2, 0, 1.5f, 9, 300};
+    try (Team team = Team.of(2);
+        Fixture f = new Fixture(8, shape, KvType.BF16, KvType.BF16, 64, 6)) {
+      f.append(700);
+      MemorySegment q = f.queries(4);
+      MemorySegment out = f.outputs(4);
+      MemorySegment last = f.outputs(1);
+      try (GqaAttention attention =
+          GqaAttention.create(f.layout(), f.options, sinks, team, kernels)) {
+        attention.prefill(f.cache.live(), 0, 4, q, out);
+        attention.decode(f.cache.live(), 0, q.asSlice(3 * 6 * 64 * 4), last);
+      }
+      double[] expected = ReferenceAttention.attend(f.cache.live(), 0, f.options, sinks, 4, q);
+      assertThat(Fixture.error(expected, out)).isLessThan(5e-6);
+      assertThat(last.mismatch(out.asSlice(3 * 6 * 64 * 4))).isEqualTo(-1);
+      // The sink of 300 leaves nothing to the tokens.
+      for (int d = 0; d < 64; d++) {
+        assertThat(last.getAtIndex(ValueLayout.JAVA_FLOAT, 5 * 64 + d)).isZero();
+      }
+      assertThatThrownBy(() -> GqaAttention.create(f.layout(), f.options, new float[5], team))
+          .hasMessage("5 sink logits for 6 heads");
+      sinks[2] = Float.NaN;
+      assertThatThrownBy(() -> GqaAttention.create(f.layout(), f.options, sinks, team))
+          .hasMessage("the sink logit of head 2 is NaN, not finite");
+    }
+  }
+
   @Test
   void namesWhatDoesNotFit() {
     KvShape shape = new KvShape(2, 2, 64, 32);
