@@ -65,9 +65,8 @@ sealed interface JournalRecord extends BytesMarshallable {
     public void writeMarshallable(BytesOut<?> out) {
       out.writeStopBit(from);
       out.writeStopBit(count);
-      for (int i = 0; i < count; i++) {
-        out.writeStopBit(ids[at + i]);
-      }
+      byte[] bytes = new byte[5 * count];
+      out.write(bytes, 0, StopBits.encode(ids, at, count, bytes));
     }
 
     @Override
@@ -75,10 +74,9 @@ sealed interface JournalRecord extends BytesMarshallable {
       from = readCount(in, "position", Integer.MAX_VALUE - 8);
       count = readCount(in, "number of token ids", MOST);
       at = 0;
-      ids = new int[count];
-      for (int i = 0; i < count; i++) {
-        ids[i] = readCount(in, "token id", Integer.MAX_VALUE);
-      }
+      byte[] bytes = new byte[(int) in.readRemaining()];
+      in.read(bytes);
+      ids = StopBits.decode(bytes, count);
     }
   }
 

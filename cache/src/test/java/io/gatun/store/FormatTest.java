@@ -19,6 +19,7 @@ import java.util.HexFormat;
 import java.util.zip.CRC32C;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
+import net.openhft.chronicle.bytes.Bytes;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -177,6 +178,26 @@ class FormatTest {
           .hasMessageContaining("format version 2")
           .hasMessageContaining("reads up to 1");
     }
+  }
+
+  @Test
+  void tokenIdsAreTheLibrarysStopBits() {
+    int[] ids = new int[4_000];
+    for (int i = 0; i < 1_000; i++) {
+      ids[i] = i;
+      ids[1_000 + i] = (1 << (i % 31)) - 1;
+      ids[2_000 + i] = 1 << (i % 31);
+      ids[3_000 + i] = (i * 0x9E37_79B9) & Integer.MAX_VALUE;
+    }
+    byte[] ours = new byte[5 * ids.length];
+    int length = StopBits.encode(ids, 0, ids.length, ours);
+    Bytes<byte[]> theirs = Bytes.allocateElasticOnHeap();
+    for (int id : ids) {
+      theirs.writeStopBit(id);
+    }
+    assertThat(Arrays.copyOf(ours, length)).isEqualTo(theirs.toByteArray());
+    assertThat(StopBits.decode(theirs.toByteArray(), ids.length)).isEqualTo(ids);
+    theirs.releaseLast();
   }
 
   @Test

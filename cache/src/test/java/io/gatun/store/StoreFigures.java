@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -87,10 +89,13 @@ final class StoreFigures {
       ConversationStore.open(other).openOrCreate("warm", MODEL, LAYOUT).close();
     }
     long readBefore = io("read_bytes");
+    ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+    long cpuBefore = threads.getCurrentThreadCpuTime();
     long start = System.nanoTime();
     try (Conversation talk =
         ConversationStore.open(folder).openOrCreate("t" + tokens, MODEL, LAYOUT)) {
       double open = (System.nanoTime() - start) / 1e6;
+      double cpu = (threads.getCurrentThreadCpuTime() - cpuBefore) / 1e6;
       long read = io("read_bytes") - readBefore;
       long first = System.nanoTime();
       double sum = 0;
@@ -100,11 +105,12 @@ final class StoreFigures {
       }
       double touch = (System.nanoTime() - first) / 1e6;
       System.out.printf(
-          "reopen of %,d tokens, %.1f GiB: %.1f ms, %,d bytes read; first touch of %d blocks %.1f"
-              + " ms (%s)%n",
+          "reopen of %,d tokens, %.1f GiB: %.1f ms (%.1f ms on the processor in this thread), %,d"
+              + " bytes read; first touch of %d blocks %.1f ms (%s)%n",
           talk.tokens().count(),
           talk.cache().length() * LAYOUT.bytesPerToken() / (double) (1 << 30),
           open,
+          cpu,
           read,
           talk.cache().live().runs(),
           touch,
