@@ -3,8 +3,11 @@ package io.gatun.store;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvLayout;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
@@ -526,8 +529,11 @@ public final class ConversationStore implements AutoCloseable {
   }
 
   private static String reason(IOException e) {
-    String name = e.getClass().getSimpleName();
-    String message = e.getMessage();
-    return e.getClass() == IOException.class ? message : name + " " + message;
+    return switch (e) {
+      case AccessDeniedException denied -> "no permission for " + denied.getFile();
+      case NoSuchFileException none -> "there is no " + none.getFile();
+      case FileSystemException system when system.getReason() != null -> system.getReason();
+      default -> e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+    };
   }
 }

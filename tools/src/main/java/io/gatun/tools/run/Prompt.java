@@ -17,13 +17,14 @@ import java.util.stream.IntStream;
  *
  * @param isWhole whether it is the whole conversation from its beginning; else it follows what the
  *     conversation holds
+ * @param templated whether the prompt stands in a chat template, which spells out its special tokens
  */
-record Prompt(String context, String prompt, boolean isWhole) {
+record Prompt(String context, String prompt, boolean isWhole, boolean templated) {
 
   /** Reads the files of a request. */
   static Prompt read(RunRequest request) {
     if (request.isDemo()) {
-      return new Prompt(Recall.text(), Recall.defaultPrompt(), true);
+      return new Prompt(Recall.text(), Recall.defaultPrompt(), true, false);
     }
     StringBuilder context = new StringBuilder();
     for (Path file : request.contexts()) {
@@ -31,11 +32,14 @@ record Prompt(String context, String prompt, boolean isWhole) {
     }
     String prompt = request.prompt() == null ? "" : request.prompt();
     if (request.chat()) {
+      if (request.model() == null) {
+        throw new GatunException("the built-in model has no chat template; give a --model");
+      }
       prompt =
           ChatTemplate.read(request.model())
               .render(List.of(new ChatTemplate.Message("user", prompt)));
     }
-    return new Prompt(context.toString(), prompt, !request.contexts().isEmpty());
+    return new Prompt(context.toString(), prompt, !request.contexts().isEmpty(), request.chat());
   }
 
   private static String read(Path file) {
@@ -57,7 +61,9 @@ record Prompt(String context, String prompt, boolean isWhole) {
   int[] encode(Tokenizer tokenizer, boolean begins) {
     int[] first = context.isEmpty() ? new int[0] : tokenizer.encode(context, begins);
     int[] second =
-        prompt.isEmpty() ? new int[0] : tokenizer.encode(prompt, begins && context.isEmpty());
+        prompt.isEmpty()
+            ? new int[0]
+            : tokenizer.encode(prompt, begins && context.isEmpty() && !templated);
     return IntStream.concat(IntStream.of(first), IntStream.of(second)).toArray();
   }
 }

@@ -194,6 +194,7 @@ class RunCommandTest {
     assertRefused(2, "--conversation", run("--conversation", "../x"));
     assertRefused(2, "q9", run("--kv-type", "q9"));
     assertRefused(2, "--chat needs a --prompt", run("--chat"));
+    assertRefused(1, "chat template", gatun("run", "--chat", "--prompt", "x"));
     assertRefused(1, "nothing to continue", run("--conversation", "empty"));
     assertRefused(1, "missing.txt", run("--context", folder.resolve("missing.txt")));
     Path binary = folder.resolve("binary");
@@ -207,7 +208,24 @@ class RunCommandTest {
     run("--context", context, "--conversation", "c", "--max-tokens", 0);
     assertRefused(1, "bf16", run("--context", context, "--conversation", "c", "--kv-type", "bf16"));
     Path other = folder.resolve("other");
-    assertThat(gatun("model", "random", other, "--like", "tiny").code).isIn(0, 1, 2);
+    Recall.write(other);
+    Path weights = other.resolve("model.safetensors");
+    byte[] bytes = Files.readAllBytes(weights);
+    bytes[bytes.length - 2] ^= 1;
+    Files.write(weights, bytes);
+    Ended refused =
+        gatun(
+            "run",
+            "--model",
+            other,
+            "--store",
+            folder.resolve("store"),
+            "--context",
+            context,
+            "--conversation",
+            "c");
+    assertRefused(1, "was stored by another model", refused);
+    assertThat(refused.err).containsPattern("stored [0-9a-f]{64}, now [0-9a-f]{64}");
     JsonNode still = run("--context", context, "--conversation", "c", "--max-tokens", 0).json();
     assertThat(still.get("reusedTokens").asInt()).isEqualTo(2500);
   }
