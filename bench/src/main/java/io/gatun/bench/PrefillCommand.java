@@ -138,7 +138,7 @@ final class PrefillCommand implements Callable<Integer> {
     Map<KvType, PrefillWork> works = new LinkedHashMap<>();
     try (Team team = Team.of(threadCount);
         Workers workers = new Workers(threadCount)) {
-      FmaPeak peak = new FmaPeak(workers);
+      FmaPeak peak = new FmaPeak(workers, FmaPeak.PIECES);
       Contest contest = new Contest().add(PEAK, index -> peak.run());
       for (KvType type : types) {
         PrefillWork work = new PrefillWork(shape, type, context, batch, team);

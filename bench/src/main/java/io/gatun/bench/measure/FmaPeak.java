@@ -1,5 +1,6 @@
 package io.gatun.bench.measure;
 
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -16,24 +17,38 @@ public final class FmaPeak {
   /** Multiply-adds that are under way at once: two ports with a latency of four or five cycles. */
   private static final int CHAINS = 12;
 
-  private static final int TURNS = 200_000;
+  private static final int TURNS = 20_000;
+
+  /**
+   * Pieces per thread of a usual run, about a twentieth of a second: where the host takes a thread
+   * away for some milliseconds, the other one takes its pieces, and little is waited for.
+   */
+  public static final int PIECES = 800;
 
   private final Workers workers;
+  private final int pieces;
+  private final AtomicInteger next = new AtomicInteger();
   private final AtomicLong sink = new AtomicLong();
 
-  /** A measure over these threads. */
-  public FmaPeak(Workers workers) {
+  /** A measure over these threads, with so many pieces of work for each. */
+  public FmaPeak(Workers workers, int piecesPerThread) {
     this.workers = workers;
+    this.pieces = Math.multiplyExact(piecesPerThread, workers.threads());
   }
 
   /** Floating-point operations of one {@link #run}. */
   public double operations() {
-    return 2.0 * CHAINS * TURNS * FLOATS.length() * workers.threads();
+    return 2.0 * CHAINS * TURNS * FLOATS.length() * pieces;
   }
 
   /** Computes once. */
   public void run() {
-    workers.run(worker -> sink.set(Float.floatToRawIntBits(chains(worker))));
+    next.set(0);
+    workers.run(worker -> {
+      while (next.getAndIncrement() < pieces) {
+        sink.set(Float.floatToRawIntBits(chains(worker)));
+      }
+    });
   }
 
   private static float chains(int seed) {
