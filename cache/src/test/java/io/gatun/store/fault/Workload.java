@@ -144,8 +144,8 @@ public final class Workload {
         Rows.history(talk.tokens(), length),
         tokens,
         Rows.history(talk.tokens(), tokens));
-    open.remove(talk.id());
     talk.close();
+    open.remove(talk.id());
     state('F', talk);
   }
 
@@ -212,6 +212,9 @@ public final class Workload {
         talk.commit();
         // Another conversation's write failed: this one is sound and stays so.
         state('F', talk);
+      } catch (IllegalStateException closed) {
+        // It failed while it was being closed: nothing can be called on it any more.
+        poisoned++;
       } catch (StoreFailedException first) {
         poisoned++;
         for (Runnable call :
