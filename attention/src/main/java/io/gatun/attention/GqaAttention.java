@@ -162,7 +162,8 @@ public final class GqaAttention implements AutoCloseable {
    * Attends for the one token at position {@code view.length(layer) - 1}, whose key and value are
    * in the view already.
    *
-   * @param q f32 {@code [numHeads][keyDim]}, native or heap
+   * @param q f32 {@code [numHeads][keyDim]}, heap or native; if native, of a shared arena unless
+   *     the team is the caller alone, because the team's threads read it
    * @param out f32 {@code [numHeads][valueDim]}; must not overlap {@code q}
    */
   public void decode(KvView view, int layer, MemorySegment q, MemorySegment out) {
@@ -190,7 +191,7 @@ public final class GqaAttention implements AutoCloseable {
    * Attends for the last {@code tokens} tokens of the layer, each seeing those before it and
    * itself; their keys and values are in the view already.
    *
-   * @param q f32 {@code [tokens][numHeads][keyDim]}, native or heap
+   * @param q f32 {@code [tokens][numHeads][keyDim]}, heap or native as for {@link #decode}
    * @param out f32 {@code [tokens][numHeads][valueDim]}; must not overlap {@code q}
    */
   public void prefill(KvView view, int layer, int tokens, MemorySegment q, MemorySegment out) {
