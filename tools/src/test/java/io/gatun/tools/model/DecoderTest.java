@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -204,7 +205,12 @@ class DecoderTest {
     }
   }
 
+  /**
+   * In a JVM of its own, as a runner is: where many models of many types were run before, C2 may
+   * give up on inlining a kernel, and then vectors are boxed.
+   */
   @Test
+  @Tag("own-jvm")
   void aStepAllocatesNothingOnTheHeap() {
     try (Model model = model("llama3-scaling", TensorType.BF16, Long.MAX_VALUE);
         KvCache cache = KvCache.builder(model.kvShape()).type(KvType.F16).build();
