@@ -22,10 +22,18 @@ interface KeyKernel {
    * Dot products, each summed in the same order whatever stands beside it.
    *
    * @param keys rows {@code [tokens][keyDim]} from byte {@code offset} on
+   * @param scaleOffset where in {@code keys} the scales of the first row lie; float types have none
    * @param q prepared rows {@code [ROWS][stride]} from index {@code qAt} on
    * @param scores {@code [ceil(tokens / T)][ROWS][T]} from index {@code at} on, where {@code T} is
    *     {@link Kernels#tokensPerVector}; what stands behind the last token is unspecified
    */
   void scores(
-      MemorySegment keys, long offset, int tokens, float[] q, int qAt, float[] scores, int at);
+      MemorySegment keys,
+      long offset,
+      long scaleOffset,
+      int tokens,
+      float[] q,
+      int qAt,
+      float[] scores,
+      int at);
 }

@@ -47,7 +47,14 @@ final class ScalarKernels implements Kernels {
 
     @Override
     public void scores(
-        MemorySegment keys, long offset, int tokens, float[] q, int qAt, float[] scores, int at) {
+        MemorySegment keys,
+        long offset,
+        long scaleOffset,
+        int tokens,
+        float[] q,
+        int qAt,
+        float[] scores,
+        int at) {
       for (int t = 0; t < tokens; t++) {
         long row = offset + (long) t * type.rowBytes(dim);
         float s0 = 0;
@@ -84,6 +91,7 @@ final class ScalarKernels implements Kernels {
     public void accumulate(
         MemorySegment values,
         long offset,
+        long scaleOffset,
         int tokens,
         float[] weights,
         int weightsAt,

@@ -128,7 +128,7 @@ final class Tile {
   void scores(KeyKernel kernel, float[] q, int qAt, float[] scores) {
     int at = 0;
     for (int i = 0; i < pieces; i++) {
-      kernel.scores(keys[i], keyOffsets[i], counts[i], q, qAt, scores, at);
+      kernel.scores(keys[i], keyOffsets[i], 0, counts[i], q, qAt, scores, at);
       at += counts[i] * Kernels.ROWS;
     }
   }
@@ -137,7 +137,8 @@ final class Tile {
   void accumulate(ValueKernel kernel, float[] weights, float[] sums, int at, int rows) {
     int weightsAt = 0;
     for (int i = 0; i < pieces; i++) {
-      kernel.accumulate(values[i], valueOffsets[i], counts[i], weights, weightsAt, sums, at, rows);
+      kernel.accumulate(
+          values[i], valueOffsets[i], 0, counts[i], weights, weightsAt, sums, at, rows);
       weightsAt += counts[i] * Kernels.ROWS;
     }
   }

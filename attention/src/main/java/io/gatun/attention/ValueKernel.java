@@ -16,6 +16,8 @@ interface ValueKernel {
    * Adds weighted value rows, one after the other, to each row that accumulates.
    *
    * @param values rows {@code [tokens][valueDim]} from byte {@code offset} on
+   * @param scaleOffset where in {@code values} the scales of the first row lie; float types have
+   *     none
    * @param weights {@code [ceil(tokens / T)][ROWS][T]} from index {@code weightsAt} on, where
    *     {@code T} is {@link Kernels#tokensPerVector}
    * @param sums {@code [ROWS][stride]} from index {@code at} on
@@ -24,6 +26,7 @@ interface ValueKernel {
   void accumulate(
       MemorySegment values,
       long offset,
+      long scaleOffset,
       int tokens,
       float[] weights,
       int weightsAt,

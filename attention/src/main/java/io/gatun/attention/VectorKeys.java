@@ -48,7 +48,14 @@ abstract class VectorKeys implements KeyKernel {
 
   @Override
   public final void scores(
-      MemorySegment keys, long offset, int tokens, float[] q, int qAt, float[] scores, int at) {
+      MemorySegment keys,
+      long offset,
+      long scaleOffset,
+      int tokens,
+      float[] q,
+      int qAt,
+      float[] scores,
+      int at) {
     dots(keys, offset, tokens, q, qAt, scores, at);
     if (inVectors < dim) {
       addTail(keys, offset, tokens, q, qAt, scores, at);

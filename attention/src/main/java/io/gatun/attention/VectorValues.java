@@ -55,6 +55,7 @@ final class VectorValues implements ValueKernel {
   public void accumulate(
       MemorySegment values,
       long offset,
+      long scaleOffset,
       int tokens,
       float[] weights,
       int weightsAt,
