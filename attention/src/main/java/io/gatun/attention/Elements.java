@@ -13,6 +13,13 @@ final class Elements {
       case F32 -> from.get(KvType.LE_FLOAT, row + 4L * i);
       case F16 -> Float.float16ToFloat(from.get(KvType.LE_SHORT, row + 2L * i));
       case BF16 -> Float.intBitsToFloat(from.get(KvType.LE_SHORT, row + 2L * i) << 16);
+      case Q8, Q4, Q8_PLAIN, Q4_PLAIN -> throw noKernel(type);
     };
+  }
+
+  /** The refusal of a type that the cache stores and attention does not read yet. */
+  static IllegalArgumentException noKernel(KvType type) {
+    return new IllegalArgumentException(
+        "attention has no kernel for %s yet; take f32, f16 or bf16".formatted(type.label()));
   }
 }

@@ -16,8 +16,15 @@ import java.util.Objects;
  * </pre>
  *
  * The rows of one layer and head, a <em>run</em>, are contiguous; the pad, if any, brings the next
- * run to 64 bytes. Segment sizes are rounded up to whole pages. Where values lie in the keys, the
- * value rows are the fronts of the key rows: same offsets, same stride.
+ * run to 64 bytes. Behind the rows of a quantised type lie their scales, in runs of the same order:
+ *
+ * <pre>
+ *   [layer][kvHead][token][scales of a row]        |4 bytes a scale|...|pad|
+ *                                                  ^ 64-byte aligned
+ * </pre>
+ *
+ * Segment sizes are rounded up to whole pages. Where values lie in the keys, the value rows are the
+ * fronts of the key rows, and their scales those of the key rows: same offsets, same strides.
  */
 public final class KvLayout {
   /** Runs begin at multiples of this, so that a vector load never splits a cache line needlessly. */
@@ -43,6 +50,14 @@ public final class KvLayout {
   private final int valueRowBytes;
   private final long keyRunBytes;
   private final long valueRunBytes;
+  private final int keyRotation;
+  private final int valueRotation;
+  private final int keyScaleBytes;
+  private final int valueScaleBytes;
+  private final long keyScaleRunBytes;
+  private final long valueScaleRunBytes;
+  private final long keyScalesAt;
+  private final long valueScalesAt;
   private final long keysBytes;
   private final long valuesBytes;
 
@@ -50,8 +65,9 @@ public final class KvLayout {
    * The layout of a block.
    *
    * @param blockTokens tokens of a block, a power of two from 16 to 2^20
-   * @throws IllegalArgumentException if a number is out of range, the types differ although the
-   *     values lie in the keys, or a segment would pass 2^63 bytes
+   * @throws IllegalArgumentException if a number is out of range, a segment would pass 2^63 bytes,
+   *     or the values lie in the keys and the types differ or the values end inside a group or a
+   *     rotated block of a quantised type
    */
   public KvLayout(KvShape shape, KvType keyType, KvType valueType, int blockTokens) {
     this.shape = Objects.requireNonNull(shape, "shape");
@@ -69,14 +85,29 @@ public final class KvLayout {
           "keys are %s and values %s, but the values lie in the keys"
               .formatted(keyType.label(), valueType.label()));
     }
+    if (shape.valuesInKeys()) {
+      checkValuesInKeys(shape, keyType);
+    }
     this.blockTokens = blockTokens;
+    // Values in the keys are cut out of rows of the keys' width.
+    int valueWidth = shape.valuesInKeys() ? shape.keyDim() : shape.valueDim();
     this.keyRowBytes = keyType.rowBytes(shape.keyDim());
-    this.valueRowBytes = shape.valuesInKeys() ? keyRowBytes : valueType.rowBytes(shape.valueDim());
+    this.valueRowBytes = valueType.rowBytes(valueWidth);
+    this.keyScaleBytes = keyType.scales(shape.keyDim()) * KvType.SCALE_BYTES;
+    this.valueScaleBytes = valueType.scales(valueWidth) * KvType.SCALE_BYTES;
+    this.keyRotation = keyType.rotationBlock(shape.keyDim());
+    this.valueRotation = valueType.rotationBlock(valueWidth);
     this.keyRunBytes = roundUp((long) blockTokens * keyRowBytes, RUN_ALIGNMENT);
     this.valueRunBytes = roundUp((long) blockTokens * valueRowBytes, RUN_ALIGNMENT);
+    this.keyScaleRunBytes = roundUp((long) blockTokens * keyScaleBytes, RUN_ALIGNMENT);
+    this.valueScaleRunBytes = roundUp((long) blockTokens * valueScaleBytes, RUN_ALIGNMENT);
     try {
-      this.keysBytes = segmentBytes(keyRunBytes);
-      this.valuesBytes = shape.valuesInKeys() ? 0 : segmentBytes(valueRunBytes);
+      long runs = (long) shape.layers() * shape.kvHeads();
+      this.keyScalesAt = Math.multiplyExact(runs, keyRunBytes);
+      this.valueScalesAt = Math.multiplyExact(runs, valueRunBytes);
+      this.keysBytes = segmentBytes(runs, keyRunBytes, keyScaleRunBytes);
+      this.valuesBytes =
+          shape.valuesInKeys() ? 0 : segmentBytes(runs, valueRunBytes, valueScaleRunBytes);
     } catch (ArithmeticException e) {
       throw new IllegalArgumentException(
           "a block of %d tokens of %s passes 2^63 bytes".formatted(blockTokens, shape), e);
@@ -88,9 +119,17 @@ public final class KvLayout {
     return new KvLayout(shape, type, type, DEFAULT_BLOCK_TOKENS);
   }
 
-  private long segmentBytes(long runBytes) {
-    long runs = (long) shape.layers() * shape.kvHeads();
-    return roundUp(Math.multiplyExact(runs, runBytes), PAGE);
+  private static void checkValuesInKeys(KvShape shape, KvType type) {
+    int unit = type.quantized() ? Math.max(KvType.GROUP, type.rotationBlock(shape.keyDim())) : 1;
+    if (shape.valueDim() < shape.keyDim() && shape.valueDim() % unit != 0) {
+      throw new IllegalArgumentException(
+          "values of %d dims in keys of %d dims cannot be stored as %s: valueDim has to be a multiple of %d there; take f16, bf16 or f32"
+              .formatted(shape.valueDim(), shape.keyDim(), type.label(), unit));
+    }
+  }
+
+  private static long segmentBytes(long runs, long runBytes, long scaleRunBytes) {
+    return roundUp(Math.multiplyExact(runs, Math.addExact(runBytes, scaleRunBytes)), PAGE);
   }
 
   private static long roundUp(long bytes, long unit) {
@@ -127,6 +166,26 @@ public final class KvLayout {
     return valueRowBytes;
   }
 
+  /** Bytes from the scales of one key row to those of the next of its run; 0 if there are none. */
+  public int keyScaleBytes() {
+    return keyScaleBytes;
+  }
+
+  /** Bytes from the scales of one value row to those of the next of its run; 0 if there are none. */
+  public int valueScaleBytes() {
+    return valueScaleBytes;
+  }
+
+  /** Width of the blocks in which key rows are rotated ({@link Hadamard}); 1 means not at all. */
+  public int keyRotation() {
+    return keyRotation;
+  }
+
+  /** Width of the blocks in which value rows are rotated ({@link Hadamard}); 1 means not at all. */
+  public int valueRotation() {
+    return valueRotation;
+  }
+
   /** Bytes of a block's key segment, whole pages. */
   public long keysBytes() {
     return keysBytes;
@@ -142,9 +201,12 @@ public final class KvLayout {
     return Math.addExact(keysBytes, valuesBytes);
   }
 
-  /** Bytes of K and V that one token takes over all layers, without padding. */
+  /** Bytes of K and V that one token takes over all layers, scales included, without padding. */
   public long bytesPerToken() {
-    long perHead = (long) keyRowBytes + (shape.valuesInKeys() ? 0 : valueRowBytes);
+    long perHead = (long) keyRowBytes + keyScaleBytes;
+    if (!shape.valuesInKeys()) {
+      perHead += (long) valueRowBytes + valueScaleBytes;
+    }
     return Math.multiplyExact((long) shape.layers() * shape.kvHeads(), perHead);
   }
 
@@ -159,25 +221,54 @@ public final class KvLayout {
   }
 
   /**
+   * Offset in the key segment of the first scale of a token's key row; the others of the row follow.
+   * Arguments are not checked; the segment is.
+   */
+  public long keyScaleOffset(int layer, int kvHead, int token) {
+    long run = (long) layer * shape.kvHeads() + kvHead;
+    return keyScalesAt + run * keyScaleRunBytes + (long) token * keyScaleBytes;
+  }
+
+  /**
+   * Offset in the value segment of the first scale of a token's value row; the others of the row
+   * follow. Arguments are not checked; the segment is.
+   */
+  public long valueScaleOffset(int layer, int kvHead, int token) {
+    long run = (long) layer * shape.kvHeads() + kvHead;
+    return valueScalesAt + run * valueScaleRunBytes + (long) token * valueScaleBytes;
+  }
+
+  /**
    * Names every piece of memory that the rows {@code [fromRow, toRow)} of a block take, so that a
-   * store can checksum them: first in the keys, then in the values, each in ascending order. Pieces
-   * do not overlap, and rows that follow each other never share a byte.
+   * store can checksum them: first in the keys, then in the values, each in ascending order, so
+   * scales come behind the rows. Pieces do not overlap, and rows that follow each other never share
+   * a byte.
    */
   public void forEachPiece(int fromRow, int toRow, PieceVisitor visitor) {
     Objects.checkFromToIndex(fromRow, toRow, blockTokens);
     int rows = toRow - fromRow;
-    for (int layer = 0; layer < shape.layers(); layer++) {
-      for (int head = 0; head < shape.kvHeads(); head++) {
-        visitor.piece(true, keyOffset(layer, head, fromRow), (long) rows * keyRowBytes);
-      }
+    forEachPiece(true, keyOffset(0, 0, fromRow), keyRunBytes, (long) rows * keyRowBytes, visitor);
+    if (keyScaleBytes != 0) {
+      long offset = keyScaleOffset(0, 0, fromRow);
+      forEachPiece(true, offset, keyScaleRunBytes, (long) rows * keyScaleBytes, visitor);
     }
     if (shape.valuesInKeys()) {
       return;
     }
-    for (int layer = 0; layer < shape.layers(); layer++) {
-      for (int head = 0; head < shape.kvHeads(); head++) {
-        visitor.piece(false, valueOffset(layer, head, fromRow), (long) rows * valueRowBytes);
-      }
+    forEachPiece(
+        false, valueOffset(0, 0, fromRow), valueRunBytes, (long) rows * valueRowBytes, visitor);
+    if (valueScaleBytes != 0) {
+      long offset = valueScaleOffset(0, 0, fromRow);
+      forEachPiece(false, offset, valueScaleRunBytes, (long) rows * valueScaleBytes, visitor);
+    }
+  }
+
+  /** The same piece of every run, which lie {@code runBytes} apart. */
+  private void forEachPiece(
+      boolean inKeys, long offset, long runBytes, long bytes, PieceVisitor visitor) {
+    long runs = (long) shape.layers() * shape.kvHeads();
+    for (long run = 0; run < runs; run++) {
+      visitor.piece(inKeys, offset + run * runBytes, bytes);
     }
   }
 

@@ -1,15 +1,9 @@
 package io.gatun.cache;
 
-import static io.gatun.cache.KvType.LE_FLOAT;
-import static io.gatun.cache.KvType.LE_SHORT;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/**
- * Encodes f32 rows into a block. Rounds to nearest, ties to even. The loops are plain so that C2
- * vectorises them, and nothing is copied to the heap.
- */
+/** Checks f32 rows and encodes them into a block. One thread at a time. */
 final class RowWriter {
   /** Rows come as the machine's own floats. */
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -18,10 +12,15 @@ final class RowWriter {
 
   private final KvLayout layout;
   private final KvShape shape;
+  private final RowEncoder keyEncoder;
+  private final RowEncoder valueEncoder;
 
   RowWriter(KvLayout layout) {
     this.layout = layout;
     this.shape = layout.shape();
+    this.keyEncoder = new RowEncoder(layout.keyType(), shape.keyDim(), layout.keyRotation());
+    this.valueEncoder =
+        new RowEncoder(layout.valueType(), shape.valueDim(), layout.valueRotation());
   }
 
   /**
@@ -87,6 +86,8 @@ final class RowWriter {
       case F32 -> 0x7f80_0000;
       case F16 -> 0x477f_f000;
       case BF16 -> 0x7f7f_8000;
+      // 2^112: sums and squares within a rotation cannot overflow, on the way in or out.
+      case Q8, Q4, Q8_PLAIN, Q4_PLAIN -> 0x7780_0000;
     };
   }
 
@@ -95,6 +96,7 @@ final class RowWriter {
       case F32 -> Float.MAX_VALUE;
       case F16 -> 65504f;
       case BF16 -> Float.intBitsToFloat(0x7f7f_0000);
+      case Q8, Q4, Q8_PLAIN, Q4_PLAIN -> 0x0.ffffffp112f;
     };
   }
 
@@ -116,46 +118,19 @@ final class RowWriter {
     for (int t = 0; t < tokens; t++) {
       for (int head = 0; head < heads; head++) {
         long from = (long) (token + t) * heads + head;
-        encode(
-            layout.keyType(),
+        keyEncoder.encode(
             keys,
             from * shape.keyDim() * Float.BYTES,
             block.keys(),
             layout.keyOffset(layer, head, row + t),
-            shape.keyDim());
+            layout.keyScaleOffset(layer, head, row + t));
         if (!shape.valuesInKeys()) {
-          encode(
-              layout.valueType(),
+          valueEncoder.encode(
               values,
               from * shape.valueDim() * Float.BYTES,
               block.values(),
               layout.valueOffset(layer, head, row + t),
-              shape.valueDim());
-        }
-      }
-    }
-  }
-
-  private static void encode(
-      KvType type, MemorySegment from, long fromOffset, MemorySegment to, long toOffset, int dim) {
-    switch (type) {
-      case F32 -> {
-        for (long i = 0; i < dim; i++) {
-          to.set(LE_FLOAT, toOffset + 4 * i, from.get(FLOAT, fromOffset + 4 * i));
-        }
-      }
-      case F16 -> {
-        for (long i = 0; i < dim; i++) {
-          short half = Float.floatToFloat16(from.get(FLOAT, fromOffset + 4 * i));
-          to.set(LE_SHORT, toOffset + 2 * i, half);
-        }
-      }
-      case BF16 -> {
-        for (long i = 0; i < dim; i++) {
-          int bits = from.get(FLOAT_BITS, fromOffset + 4 * i);
-          // Half of the last kept bit, less one where that bit is 0: ties go to even.
-          int rounded = bits + 0x7fff + ((bits >>> 16) & 1);
-          to.set(LE_SHORT, toOffset + 2 * i, (short) (rounded >>> 16));
+              layout.valueScaleOffset(layer, head, row + t));
         }
       }
     }

@@ -22,6 +22,7 @@ class MarginsTest {
       case F32 -> value;
       case F16 -> Float.float16ToFloat(Float.floatToFloat16(value));
       case BF16 -> Float.intBitsToFloat(SafetensorsWriter.toBf16(value) << 16);
+      default -> throw new IllegalArgumentException("no margin is claimed for " + type);
     };
   }
 
