@@ -28,12 +28,18 @@ public final class BlockMemory {
   /** A block over {@code memory}: the keys at {@code offset}, the values behind them. */
   public static KvBlock block(
       long id, KvLayout layout, MemorySegment memory, long offset, BlockSource source) {
+    KvBlock.Memory parts = parts(layout, memory, offset);
+    return new KvBlock(id, parts.keys(), parts.values(), source);
+  }
+
+  /** The keys at {@code offset} of {@code memory}, and the values behind them. */
+  public static KvBlock.Memory parts(KvLayout layout, MemorySegment memory, long offset) {
     MemorySegment keys = memory.asSlice(offset, layout.keysBytes());
     MemorySegment values =
         layout.shape().valuesInKeys()
             ? keys
             : memory.asSlice(offset + layout.keysBytes(), layout.valuesBytes());
-    return new KvBlock(id, keys, values, source);
+    return new KvBlock.Memory(keys, values);
   }
 
   /**

@@ -1,7 +1,9 @@
 package io.gatun.cache;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 
 /**
  * The memory of one block: a key segment and a value segment, laid out by {@link KvLayout}.
@@ -15,8 +17,18 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class KvBlock {
   private final long id;
-  private final MemorySegment keys;
-  private final MemorySegment values;
+
+  /**
+   * Null until first used, if the memory is brought in late. Not volatile: segments are immutable,
+   * so that the worst a race can show is the null of before, and asking again gives the same one.
+   */
+  private MemorySegment keys;
+
+  private MemorySegment values;
+
+  /** Null if the memory was there from the start. */
+  private final Supplier<Memory> late;
+
   private final BlockSource source;
   private final AtomicInteger references = new AtomicInteger(1);
   private volatile int frozenTokens;
@@ -30,22 +42,57 @@ public final class KvBlock {
     this.id = id;
     this.keys = keys;
     this.values = values;
+    this.late = null;
     this.source = source;
   }
+
+  /**
+   * A block whose memory is brought in when it is first asked for, with one reference, held by the
+   * caller.
+   *
+   * @param memory gives the block's memory, the same at every call; called from any thread. What it
+   *     throws, {@link #keys} and {@link #values} throw
+   */
+  public KvBlock(long id, Supplier<Memory> memory, BlockSource source) {
+    this.id = id;
+    this.late = Objects.requireNonNull(memory, "memory");
+    this.source = source;
+  }
+
+  /** The memory of a block: keys, and values, which are the key segment where they lie in it. */
+  public record Memory(MemorySegment keys, MemorySegment values) {}
 
   /** What its source calls it, for instance the number in a file's name. */
   public long id() {
     return id;
   }
 
-  /** The keys, {@code [layer][kvHead][token][keyDim]}. */
+  /**
+   * The keys, {@code [layer][kvHead][token][keyDim]}.
+   *
+   * @throws GatunException if the memory is brought in now, and its file is not what it should be
+   */
   public MemorySegment keys() {
-    return keys;
+    MemorySegment mapped = keys;
+    if (mapped == null) {
+      mapped = late.get().keys();
+      keys = mapped;
+    }
+    return mapped;
   }
 
-  /** The values, {@code [layer][kvHead][token][valueDim]}. */
+  /**
+   * The values, {@code [layer][kvHead][token][valueDim]}.
+   *
+   * @throws GatunException if the memory is brought in now, and its file is not what it should be
+   */
   public MemorySegment values() {
-    return values;
+    MemorySegment mapped = values;
+    if (mapped == null) {
+      mapped = late.get().values();
+      values = mapped;
+    }
+    return mapped;
   }
 
   /** Rows {@code [0, frozenTokens)} of every run were promised to somebody and never change again. */

@@ -2,11 +2,9 @@ package io.gatun.cache;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * The keys and values of one sequence, outside the Java heap: a list of runs, each the first rows
@@ -37,18 +35,7 @@ public final class KvCache implements AutoCloseable {
   private final RowWriter rowWriter;
   private final Live live = new Live();
 
-  private KvBlock[] blocks = new KvBlock[4];
-
-  /** {@code starts[i]} is the position of run i's first token. */
-  private long[] starts = new long[4];
-
-  /** Whether the rows behind the frozen ones of run i's block are ours to write. */
-  private boolean[] owned = new boolean[4];
-
-  private int runs;
-
-  /** Rows that the last run may come to hold. */
-  private int lastLimit;
+  private final RunList runs;
 
   private volatile long length;
 
@@ -63,6 +50,7 @@ public final class KvCache implements AutoCloseable {
     this.source = source;
     this.ownsSource = ownsSource;
     this.pending = new int[layout.shape().layers()];
+    this.runs = new RunList(layout.blockTokens());
     this.rowWriter = new RowWriter(layout);
   }
 
@@ -93,10 +81,10 @@ public final class KvCache implements AutoCloseable {
             "a run of %d tokens in a block of %d".formatted(run.tokens(), blockTokens));
       }
       run.block().freeze(run.tokens());
-      cache.addRun(run.block(), cache.length, ownsLast && run == runs.getLast());
+      cache.runs.add(run.block(), cache.length, ownsLast && run == runs.getLast());
       cache.length += run.tokens();
     }
-    cache.limitLast();
+    cache.runs.settle(cache.length);
     return cache;
   }
 
@@ -122,7 +110,7 @@ public final class KvCache implements AutoCloseable {
 
   /** Bytes of the blocks that this cache refers to, shared ones included. */
   public synchronized long blockBytes() {
-    return Math.multiplyExact((long) runs, layout.blockBytes());
+    return Math.multiplyExact((long) runs.count(), layout.blockBytes());
   }
 
   /**
@@ -142,10 +130,10 @@ public final class KvCache implements AutoCloseable {
     rowWriter.check(layer, start, keys, values, tokens);
     ensureRoom(start + tokens);
     int done = 0;
-    for (int run = runOf(start); done < tokens; run++) {
-      int row = (int) (start + done - starts[run]);
-      int rows = Math.min(tokens - done, limit(run) - row);
-      rowWriter.write(blocks[run], layer, row, keys, values, done, rows);
+    for (int run = runs.runOf(start); done < tokens; run++) {
+      int row = (int) (start + done - runs.start(run));
+      int rows = Math.min(tokens - done, runs.limit(run) - row);
+      rowWriter.write(runs.block(run), layer, row, keys, values, done, rows);
       done += rows;
     }
     pending[layer] += tokens;
@@ -188,12 +176,7 @@ public final class KvCache implements AutoCloseable {
     Arrays.fill(pending, 0);
     mostPending = 0;
     length = tokens;
-    while (runs > 0 && starts[runs - 1] >= tokens) {
-      runs--;
-      blocks[runs].release();
-      blocks[runs] = null;
-    }
-    limitLast();
+    runs.cut(tokens);
   }
 
   /**
@@ -205,12 +188,7 @@ public final class KvCache implements AutoCloseable {
    */
   public synchronized boolean reclaim() {
     checkOpen();
-    if (runs == 0 || !owned[runs - 1]) {
-      return false;
-    }
-    boolean thawed = blocks[runs - 1].thaw((int) (length - starts[runs - 1]));
-    limitLast();
-    return thawed;
+    return runs.reclaim(length);
   }
 
   /**
@@ -226,18 +204,18 @@ public final class KvCache implements AutoCloseable {
           "cannot fork at %d tokens: the cache has %d".formatted(tokens, length));
     }
     KvCache child = new KvCache(source, false);
-    for (KvRun run : promise(tokens)) {
-      child.addRun(run.block().retain(), child.length, false);
+    for (KvRun run : runs.promise(tokens)) {
+      child.runs.add(run.block().retain(), child.length, false);
       child.length += run.tokens();
     }
-    child.limitLast();
+    child.runs.settle(child.length);
     return child;
   }
 
   /** An immutable view of the tokens advanced over so far; close it when done. Any thread. */
   public synchronized KvView view() {
     checkOpen();
-    return new Snapshot(layout, promise(length));
+    return new SnapshotView(layout, runs.promise(length));
   }
 
   /**
@@ -246,13 +224,7 @@ public final class KvCache implements AutoCloseable {
    */
   public synchronized List<KvRun> promise(long tokens) {
     checkOpen();
-    List<KvRun> promised = new ArrayList<>(runs);
-    for (int run = 0; run < runs && starts[run] < tokens; run++) {
-      int rows = (int) (Math.min(tokens, run + 1 < runs ? starts[run + 1] : tokens) - starts[run]);
-      blocks[run].freeze(rows);
-      promised.add(new KvRun(blocks[run], rows));
-    }
-    return promised;
+    return runs.promise(tokens);
   }
 
   /** The writer's own view, always the same object; see {@link KvView}. */
@@ -267,57 +239,20 @@ public final class KvCache implements AutoCloseable {
       return;
     }
     closed = true;
-    for (int run = 0; run < runs; run++) {
-      blocks[run].release();
-      blocks[run] = null;
-    }
-    runs = 0;
+    runs.clear();
     if (ownsSource) {
       source.close();
     }
   }
 
   private void ensureRoom(long tokens) {
-    while (runs == 0 || starts[runs - 1] + lastLimit < tokens) {
-      long start = runs == 0 ? 0 : starts[runs - 1] + lastLimit;
-      addRun(source.allocate(), start, true);
-      lastLimit = layout.blockTokens();
+    while (runs.room() < tokens) {
+      addFresh(source.allocate());
     }
   }
 
-  private synchronized void addRun(KvBlock block, long start, boolean ours) {
-    if (runs == blocks.length) {
-      blocks = Arrays.copyOf(blocks, 2 * runs);
-      starts = Arrays.copyOf(starts, 2 * runs);
-      owned = Arrays.copyOf(owned, 2 * runs);
-    }
-    blocks[runs] = block;
-    starts[runs] = start;
-    owned[runs] = ours;
-    runs++;
-  }
-
-  /** Settles how far the last run may grow, after the sequence was cut or put together. */
-  private void limitLast() {
-    if (runs == 0) {
-      lastLimit = 0;
-      return;
-    }
-    int used = (int) (length - starts[runs - 1]);
-    boolean growable = owned[runs - 1] && blocks[runs - 1].frozenTokens() <= used;
-    lastLimit = growable ? layout.blockTokens() : used;
-  }
-
-  private int limit(int run) {
-    return run + 1 < runs ? (int) (starts[run + 1] - starts[run]) : lastLimit;
-  }
-
-  private int runOf(long token) {
-    int run = runs - 1;
-    while (starts[run] > token) {
-      run--;
-    }
-    return run;
+  private synchronized void addFresh(KvBlock block) {
+    runs.add(block, runs.room(), true);
   }
 
   private void checkOpen() {
@@ -351,111 +286,34 @@ public final class KvCache implements AutoCloseable {
 
     @Override
     public int runs() {
-      return runs;
+      return runs.count();
     }
 
     @Override
     public long runStart(int run) {
-      return starts[run];
+      return runs.start(run);
     }
 
     @Override
     public int runTokens(int run) {
-      long used = length + mostPending - starts[run];
-      return Math.clamp(used, 0, limit(run));
+      long used = length + mostPending - runs.start(run);
+      return Math.clamp(used, 0, runs.limit(run));
     }
 
     @Override
     public MemorySegment keys(int run) {
-      return blocks[run].keys();
+      checkOpen();
+      return runs.block(run).keys();
     }
 
     @Override
     public MemorySegment values(int run) {
-      return blocks[run].values();
+      checkOpen();
+      return runs.block(run).values();
     }
 
     @Override
     public void close() {}
-  }
-
-  /** An immutable view; holds a reference to each of its blocks. */
-  private static final class Snapshot implements KvView {
-    private final KvLayout layout;
-    private final KvRun[] runs;
-    private final long[] starts;
-    private final long length;
-    private final AtomicBoolean closed = new AtomicBoolean();
-
-    Snapshot(KvLayout layout, List<KvRun> promised) {
-      this.layout = layout;
-      this.runs = promised.toArray(KvRun[]::new);
-      this.starts = new long[runs.length];
-      long position = 0;
-      for (int run = 0; run < runs.length; run++) {
-        runs[run].block().retain();
-        starts[run] = position;
-        position += runs[run].tokens();
-      }
-      this.length = position;
-    }
-
-    @Override
-    public KvLayout layout() {
-      return layout;
-    }
-
-    @Override
-    public long length() {
-      return length;
-    }
-
-    @Override
-    public long length(int layer) {
-      return length;
-    }
-
-    @Override
-    public int runs() {
-      return runs.length;
-    }
-
-    @Override
-    public long runStart(int run) {
-      return starts[run];
-    }
-
-    @Override
-    public int runTokens(int run) {
-      return runs[run].tokens();
-    }
-
-    @Override
-    public MemorySegment keys(int run) {
-      checkOpen();
-      return runs[run].block().keys();
-    }
-
-    @Override
-    public MemorySegment values(int run) {
-      checkOpen();
-      return runs[run].block().values();
-    }
-
-    private void checkOpen() {
-      if (closed.get()) {
-        throw new IllegalStateException("the view is closed");
-      }
-    }
-
-    @Override
-    public void close() {
-      if (closed.compareAndSet(false, true)) {
-        for (KvRun run : runs) {
-          run.block().release();
-        }
-      }
-    }
   }
 
   /** The description of a cache; see {@link KvCache#builder}. */

@@ -150,9 +150,10 @@ public final class Conversation implements AutoCloseable {
       }
     }
     commitIfDue();
-    // Most that a record of ids takes: 5 bytes an id, and 11 for its type, position and count.
+    // Most that a record of ids takes: 5 bytes an id, and its type, position and count.
     int records = Math.ceilDiv(count, JournalRecord.Ids.MOST);
-    journal.reserve(5L * count + records * (11L + JournalScan.FRAME));
+    journal.reserve(
+        5L * count + records * (long) (JournalRecord.Ids.MOST_BESIDE_IDS + JournalScan.FRAME));
     for (int done = 0; done < count; ) {
       int batch = Math.min(JournalRecord.Ids.MOST, count - done);
       append(new JournalRecord.Ids(tokens().count(), ids, from + done, batch));
@@ -238,6 +239,7 @@ public final class Conversation implements AutoCloseable {
       force(block);
     }
     noteDropped(next);
+    blocks.mapBeforeRemoval(dropped::contains);
     append(rows);
     for (KvBlock block : dirty) {
       blocks.journaled(block);
@@ -309,10 +311,16 @@ public final class Conversation implements AutoCloseable {
     boolean wasOpen = state.openTail();
     List<RunState> before = state.runs();
     boolean cutsRows = position < state.committed();
+    journal.reserve(JournalScan.FRAME + JournalRecord.Ids.MOST_BESIDE_IDS);
+    cache.truncate(Math.min(position, cache.length()));
+    if (cutsRows) {
+      // As soon as the journal names them no more, anybody may remove them.
+      Set<Long> cut = state.blocksFrom(position);
+      blocks.mapBeforeRemoval(cut::contains);
+    }
     if (position < tokens().count()) {
       append(new JournalRecord.Ids((int) position, new int[0], 0, 0));
     }
-    cache.truncate(Math.min(position, cache.length()));
     if (cutsRows) {
       for (int i = state.runs().size(); i < before.size(); i++) {
         dropped.add(before.get(i).block());
@@ -420,7 +428,10 @@ public final class Conversation implements AutoCloseable {
           if (options.commitOnClose()) {
             commit();
           }
-          append(new JournalRecord.Mark(JournalRecord.Mark.CLOSED, System.currentTimeMillis()));
+          // Without this mark the next opening checks everything, and gives up what is damaged.
+          if (!blocks.damaged()) {
+            append(new JournalRecord.Mark(JournalRecord.Mark.CLOSED, System.currentTimeMillis()));
+          }
           journal.force();
           sweep();
           store.touch(files);
@@ -428,6 +439,8 @@ public final class Conversation implements AutoCloseable {
       } finally {
         closed = true;
         cache.close();
+        // What is left belongs to views; once the lock is gone anybody may delete the conversation.
+        blocks.mapBeforeRemoval(block -> true);
         journal.close();
         store.closed(this);
       }

@@ -61,9 +61,11 @@ final class ConversationOpener {
             case ALWAYS -> true;
           };
       Folders.create(store.blockFolder().folder(found.header().owner()));
-      removeLeftovers(found.header().owner(), state);
-      StoreBlocks blocks = blocks(found.header(), health);
-      cache = cache(found.header(), state, blocks, validate);
+      List<Long> present = removeLeftovers(found.header().owner(), state);
+      StoreBlocks blocks = blocks(found.header(), present, health);
+      // The mark of a clean exit was forced behind everything that it vouches for.
+      boolean late = cleanExit && !validate && findings.isEmpty();
+      cache = cache(found.header(), state, blocks, validate, late ? present : null);
       journal = Journal.open(files.journal(), health, found.end(), found.crc());
       JournalRecord.Mark mark =
           new JournalRecord.Mark(JournalRecord.Mark.OPENED, System.currentTimeMillis());
@@ -148,20 +150,25 @@ final class ConversationOpener {
     found.clearTail();
   }
 
-  /** Removes blocks of ours that a crash left behind and that no journal names. */
-  private void removeLeftovers(int owner, JournalState state) throws IOException {
-    Set<Long> unnamed = new HashSet<>(store.blockFolder().blocks(owner));
+  /** Removes blocks of ours that a crash left behind; returns those that there were. */
+  private List<Long> removeLeftovers(int owner, JournalState state) throws IOException {
+    List<Long> present = store.blockFolder().blocks(owner);
+    Set<Long> unnamed = new HashSet<>(present);
     state.runs().forEach(run -> unnamed.remove(run.block()));
     if (!unnamed.isEmpty()) {
       store.collect(unnamed);
     }
+    return present;
   }
 
-  private StoreBlocks blocks(JournalHeader header, Health health) throws IOException {
+  private StoreBlocks blocks(JournalHeader header, List<Long> present, Health health) {
     int next = 0;
-    for (long block : store.blockFolder().blocks(header.owner())) {
+    for (long block : present) {
       next = Math.max(next, (int) block + 1);
     }
+    String remedy =
+        "Close conversation '%s' and open it again: it keeps all tokens, and says which need a prefill"
+            .formatted(files.id());
     return new StoreBlocks(
         store.blockFolder(),
         header.owner(),
@@ -169,28 +176,45 @@ final class ConversationOpener {
         header.layout(),
         header.fingerprint(),
         health,
-        store::beforeAllocating);
+        store::beforeAllocating,
+        remedy);
   }
 
   /**
-   * The cache over the committed runs, up to the first that is not sound. The files are opened by
-   * several threads, so that the disk's latency is not paid once for every block.
+   * The cache over the committed runs, up to the first that is not sound.
+   *
+   * <p>After a clean exit the files are not opened, except for the last one, which may be written
+   * to: a block is mapped and checked when its rows are first used, so that opening takes the same
+   * time whatever the length. That there is a file of each name is looked up in the folders.
+   * Otherwise several threads open the files, so that the disk's latency is not paid once for every
+   * block.
+   *
+   * @param present the owner's files, or null to open all blocks now
    */
   private KvCache cache(
-      JournalHeader header, JournalState state, StoreBlocks blocks, boolean validate)
+      JournalHeader header,
+      JournalState state,
+      StoreBlocks blocks,
+      boolean validate,
+      List<Long> present)
       throws IOException {
     List<RunState> runs = state.runs();
     boolean mayWrite =
         state.openTail()
             && runs.getLast().tokens() < header.layout().blockTokens()
             && mayWriteBehind(header, runs.getLast());
+    Set<Long> known = present == null ? Set.of() : named(header.owner(), present, runs);
     List<Callable<OpenedRun>> tasks = new ArrayList<>();
     for (int i = 0; i < runs.size(); i++) {
       RunState run = runs.get(i);
       boolean writable = mayWrite && i == runs.size() - 1;
-      tasks.add(() -> openRun(header, run, blocks, writable, validate));
+      if (!writable && known.contains(run.block())) {
+        tasks.add(() -> new OpenedRun(blocks.late(run.block()), run.tokens(), null));
+      } else {
+        tasks.add(() -> openRun(header, run, blocks, writable, validate));
+      }
     }
-    List<OpenedRun> opened = InParallel.all(tasks, OPENERS);
+    List<OpenedRun> opened = InParallel.all(tasks, present == null ? OPENERS : 1);
     List<KvRun> sound = new ArrayList<>();
     boolean whole = true;
     for (int i = 0; i < opened.size(); i++) {
@@ -208,6 +232,19 @@ final class ConversationOpener {
     return KvCache.of(blocks, sound, whole && mayWrite);
   }
 
+  /** The blocks of all owners among the runs that have a file of their name. */
+  private Set<Long> named(int owner, List<Long> present, List<RunState> runs) throws IOException {
+    Set<Long> named = new HashSet<>(present);
+    Set<Integer> listed = new HashSet<>(Set.of(owner));
+    for (RunState run : runs) {
+      int other = BlockFolder.owner(run.block());
+      if (listed.add(other)) {
+        named.addAll(store.blockFolder().blocks(other));
+      }
+    }
+    return named;
+  }
+
   /**
    * A run as it was found.
    *
@@ -223,6 +260,7 @@ final class ConversationOpener {
     Path file = store.blockFolder().file(run.block());
     try {
       int sound = run.tokens();
+      Folders.requireFile(file);
       if (validate) {
         BlockHeader expected = new BlockHeader(run.block(), header.layout(), header.fingerprint());
         sound = BlockCheck.soundRows(file, expected, run);

@@ -51,7 +51,11 @@ public final class ConversationReader implements AutoCloseable {
     this.header = JournalHeader.decode(page, files.journal());
     this.state = new JournalState(header.layout().blockTokens());
     this.blocks =
-        StoreBlocks.forReading(store.blockFolder(), header.layout(), header.fingerprint());
+        StoreBlocks.forReading(
+            store.blockFolder(),
+            header.layout(),
+            header.fingerprint(),
+            "Run 'gatun conversations verify %s'".formatted(files.id()));
     this.cache = KvCache.of((BlockSource) blocks);
     this.end = JournalHeader.BYTES;
     this.crc = JournalHeader.crc(page);
@@ -113,7 +117,12 @@ public final class ConversationReader implements AutoCloseable {
    * Takes what was committed since the last time.
    *
    * @return whether there was anything
-   * @throws GatunException if the conversation was cut back by a recovery, or its blocks are damaged
+   * <p>The blocks are mapped here, since the writer may remove one at any time; their headers are
+   * checked when a view's memory is first used, which throws {@link GatunException} for a block that
+   * is not what it should be.
+   *
+   * @throws GatunException if the conversation was cut back by a recovery, or a block is missing or
+   *     cut off
    */
   public boolean refresh() {
     checkOpen();
@@ -175,7 +184,7 @@ public final class ConversationReader implements AutoCloseable {
       for (RunState run : state.runs()) {
         KvBlock block = mapped.get(run.block());
         if (block == null) {
-          block = blocks.open(run.block(), run.tokens(), false);
+          block = blocks.mapped(run.block());
           mapped.put(run.block(), block);
         }
         runs.add(new KvRun(block.retain(), run.tokens()));

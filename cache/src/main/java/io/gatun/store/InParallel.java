@@ -19,7 +19,7 @@ final class InParallel {
   /** Runs all tasks and returns their results in order; the first failure is thrown, after all. */
   static <T> List<T> all(List<Callable<T>> tasks, int threads) throws IOException {
     List<T> results = new ArrayList<>(tasks.size());
-    if (tasks.size() <= FEW) {
+    if (tasks.size() <= FEW || threads == 1) {
       for (Callable<T> task : tasks) {
         results.add(result(task));
       }

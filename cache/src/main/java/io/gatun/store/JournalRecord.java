@@ -42,6 +42,9 @@ sealed interface JournalRecord extends BytesMarshallable {
     /** More ids than this go into several records, so that no record is large. */
     static final int MOST = 16_384;
 
+    /** The most bytes that a record takes beside its ids: type, position and count. */
+    static final int MOST_BESIDE_IDS = 11;
+
     int from;
     int[] ids = {};
     int at;

@@ -2,7 +2,9 @@ package io.gatun.store;
 
 import io.gatun.cache.GatunException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * What the records of a journal add up to: token ids, the runs of committed K/V, and whether the
@@ -78,6 +80,19 @@ final class JournalState {
     if (ids.from < committed) {
       cut(ids.from);
     }
+  }
+
+  /** The blocks of the runs that hold no row before a position. */
+  Set<Long> blocksFrom(long position) {
+    Set<Long> blocks = new HashSet<>();
+    long start = 0;
+    for (RunState run : runs) {
+      if (start >= position) {
+        blocks.add(run.block());
+      }
+      start += run.tokens();
+    }
+    return blocks;
   }
 
   /** Drops the rows from a position on. */

@@ -6,22 +6,21 @@ import io.gatun.cache.GatunException;
 import io.gatun.cache.KvBlock;
 import io.gatun.cache.KvLayout;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongPredicate;
 
 /**
  * The blocks of one open conversation, as mapped files. A block that the conversation may write to
  * is mapped for writing, any other for reading only, so that no fault can change shared rows.
  *
- * <p>One arena per file; it closes when the last cache or view lets go of the block. Any thread.
+ * <p>Three ways lead to a block: {@link #allocate} makes one, {@link #open} maps and checks one at
+ * once, {@link #late} does both when its memory is first asked for, so that opening a conversation
+ * takes the same time whatever its length. Any thread.
  */
 final class StoreBlocks implements BlockSource {
   private final BlockFolder folder;
@@ -30,8 +29,13 @@ final class StoreBlocks implements BlockSource {
   private final Fingerprint fingerprint;
   private final Health health;
   private final Guard guard;
-  private final Map<KvBlock, Mapping> mappings = new ConcurrentHashMap<>();
+
+  /** What to do about a block that turns out damaged on first use. */
+  private final String remedy;
+
+  private final Map<KvBlock, BlockFile> mappings = new ConcurrentHashMap<>();
   private int nextNumber;
+  private volatile boolean damaged;
 
   /** Asked before a block file is made; throws to refuse it. */
   @FunctionalInterface
@@ -39,30 +43,11 @@ final class StoreBlocks implements BlockSource {
     void beforeAllocating(long bytes);
   }
 
-  /** A mapped file. {@code journaled} once a journal names it: then it is not ours to delete. */
-  private static final class Mapping {
-    final Path file;
-    final Arena arena;
-    final MemorySegment memory;
-    final boolean writable;
-    volatile boolean journaled;
-
-    /** Whether the block has all the rows that it will ever have. */
-    boolean sealed;
-
-    Mapping(Path file, Arena arena, MemorySegment memory, boolean writable, boolean journaled) {
-      this.file = file;
-      this.arena = arena;
-      this.memory = memory;
-      this.writable = writable;
-      this.journaled = journaled;
-    }
-  }
-
   /**
    * The blocks of a conversation.
    *
    * @param nextNumber number of the next file; no file of the owner has it or a higher one
+   * @param remedy what to do about a block that turns out damaged on first use, a sentence
    */
   StoreBlocks(
       BlockFolder folder,
@@ -71,7 +56,8 @@ final class StoreBlocks implements BlockSource {
       KvLayout layout,
       Fingerprint fingerprint,
       Health health,
-      Guard guard) {
+      Guard guard,
+      String remedy) {
     this.folder = folder;
     this.owner = owner;
     this.nextNumber = nextNumber;
@@ -79,15 +65,18 @@ final class StoreBlocks implements BlockSource {
     this.fingerprint = fingerprint;
     this.health = health;
     this.guard = guard;
+    this.remedy = remedy;
   }
 
   /** Blocks that are only read. */
-  static StoreBlocks forReading(BlockFolder folder, KvLayout layout, Fingerprint fingerprint) {
+  static StoreBlocks forReading(
+      BlockFolder folder, KvLayout layout, Fingerprint fingerprint, String remedy) {
     Guard refuse =
         bytes -> {
           throw new IllegalStateException("a reader makes no blocks");
         };
-    return new StoreBlocks(folder, 0, 0, layout, fingerprint, new Health("a reader"), refuse);
+    return new StoreBlocks(
+        folder, 0, 0, layout, fingerprint, new Health("a reader"), refuse, remedy);
   }
 
   @Override
@@ -100,38 +89,63 @@ final class StoreBlocks implements BlockSource {
     return Math.addExact(BlockHeader.BYTES, layout.blockBytes());
   }
 
+  private BlockFile blockFile(long id, boolean writable, boolean journaled) {
+    return new BlockFile(
+        folder.file(id),
+        new BlockHeader(id, layout, fingerprint),
+        writable,
+        journaled,
+        this::foundDamaged);
+  }
+
+  private GatunException foundDamaged(GatunException damage) {
+    if (damage instanceof NewerFormatException) {
+      return damage;
+    }
+    damaged = true;
+    return new GatunException(
+        "%s. This was found when the block was first used; nothing of it was read. %s"
+            .formatted(damage.getMessage(), remedy),
+        damage);
+  }
+
+  /** Whether a block turned out damaged when it was first used. */
+  boolean damaged() {
+    return damaged;
+  }
+
   @Override
   public synchronized KvBlock allocate() {
     health.check();
     long bytes = fileBytes(layout);
     guard.beforeAllocating(bytes);
     long id = BlockFolder.id(owner, nextNumber);
-    Path file = folder.file(id);
+    BlockFile file = blockFile(id, true, false);
     BlockAllocationEvent event = new BlockAllocationEvent();
     event.begin();
     try {
       Uninterrupted.call(() -> {
-        BlockMemory.createPreallocated(file, bytes);
+        BlockMemory.createPreallocated(file.path(), bytes);
         return null;
       });
       nextNumber++;
       try {
-        KvBlock block = map(id, file, true, false);
-        BlockMemory.writtenSparsely(mappings.get(block).memory, true);
-        byte[] page = new BlockHeader(id, layout, fingerprint).encode();
-        MemorySegment.copy(
-            page, 0, mappings.get(block).memory, ValueLayout.JAVA_BYTE, 0, page.length);
-        event.file = file.toString();
+        file.map();
+        file.writtenSparsely();
+        file.writeHeader();
+        event.file = file.path().toString();
         event.bytes = bytes;
         event.commit();
-        return block;
+        return block(id, file);
       } catch (IOException | RuntimeException e) {
-        Files.deleteIfExists(file);
+        file.release();
+        Files.deleteIfExists(file.path());
         throw e;
       }
     } catch (IOException e) {
       throw new GatunException(
-          "cannot make the block file %s of %,d bytes: %s".formatted(file, bytes, e.getMessage()),
+          "cannot make the block file %s of %,d bytes: %s"
+              .formatted(file.path(), bytes, e.getMessage()),
           e);
     }
   }
@@ -151,80 +165,113 @@ final class StoreBlocks implements BlockSource {
   }
 
   /**
-   * Maps a block that a journal names.
+   * Maps and checks a block that a journal names.
    *
    * @param rows rows that will be read, if it may also be written to
    * @throws GatunException if the file is missing, cut off, or another block than it should be
    */
   KvBlock open(long id, int rows, boolean writable) throws IOException {
-    Path file = folder.file(id);
-    Folders.requireFile(file);
-    BlockCheck.header(file, new BlockHeader(id, layout, fingerprint));
-    try {
-      KvBlock block = map(id, file, writable, true);
-      if (writable) {
-        BlockMemory.writtenSparsely(mappings.get(block).memory, true);
-        BlockMemory.readAhead(file, ranges(rows));
-      }
-      return block;
-    } catch (NoSuchFileException e) {
-      throw new GatunException("%s has vanished".formatted(file), e);
+    BlockFile file = blockFile(id, writable, true);
+    Folders.requireFile(file.path());
+    BlockCheck.header(file.path(), new BlockHeader(id, layout, fingerprint));
+    file.map();
+    if (writable) {
+      file.writtenSparsely();
+      BlockMemory.readAhead(file.path(), ranges(rows));
     }
+    return block(id, file);
   }
 
-  private KvBlock map(long id, Path file, boolean writable, boolean journaled) throws IOException {
-    Arena arena = Arena.ofShared();
+  /** A block whose file was mapped and checked, or written, just now. */
+  private KvBlock block(long id, BlockFile file) {
+    KvBlock.Memory memory = file.useUnchecked();
+    KvBlock block = new KvBlock(id, memory.keys(), memory.values(), this);
+    mappings.put(block, file);
+    return block;
+  }
+
+  /**
+   * A block that a journal names, read only. Its file is not looked at before its memory is asked
+   * for: then what is wrong with it is thrown there.
+   */
+  KvBlock late(long id) {
+    BlockFile file = blockFile(id, false, true);
+    KvBlock block = new KvBlock(id, file::parts, this);
+    mappings.put(block, file);
+    return block;
+  }
+
+  /**
+   * As {@link #late}, but mapped now, for rows that their writer may remove at any time: what is
+   * left for the first use is the header.
+   *
+   * @throws GatunException if the file is missing, cut off, or not a file
+   */
+  KvBlock mapped(long id) throws IOException {
+    KvBlock block = late(id);
     try {
-      MemorySegment memory =
-          Uninterrupted.call(() -> BlockMemory.map(file, fileBytes(layout), writable, arena));
-      KvBlock block = BlockMemory.block(id, layout, memory, BlockHeader.BYTES, this);
-      mappings.put(block, new Mapping(file, arena, memory, writable, journaled));
+      mappings.get(block).map();
       return block;
     } catch (IOException | RuntimeException e) {
-      arena.close();
+      block.release();
       throw e;
     }
   }
 
+  /**
+   * Maps those of the blocks that somebody still refers to, before their files may vanish: a view
+   * keeps its rows whatever the writer does.
+   */
+  void mapBeforeRemoval(LongPredicate removed) {
+    mappings.forEach((block, file) -> {
+      if (removed.test(block.id())) {
+        file.mapForLater();
+      }
+    });
+  }
+
   /** Whether this conversation may write to a block at all. */
   boolean writable(KvBlock block) {
-    return mappings.get(block).writable;
+    return mappings.get(block).writable();
   }
 
   /** Forces everything written to a block; the first time also its name. */
   void force(KvBlock block) throws IOException {
-    Mapping mapping = mappings.get(block);
-    mapping.memory.force();
-    if (!mapping.journaled) {
+    BlockFile file = mappings.get(block);
+    file.memory().force();
+    if (!file.journaled()) {
       Folders.force(folder.folder(owner));
       Folders.force(folder.folder(owner).getParent());
     }
   }
 
-  /** Notes that a block gets no more rows: from now on it is streamed, as those of others are. */
-  synchronized void sealed(KvBlock block) {
-    Mapping mapping = mappings.get(block);
-    if (mapping.writable && !mapping.sealed) {
-      mapping.sealed = true;
-      BlockMemory.writtenSparsely(mapping.memory, false);
-    }
+  /** Notes that a block gets no more rows. */
+  void sealed(KvBlock block) {
+    mappings.get(block).seal();
   }
 
   /** Notes that a journal names this block now. */
   void journaled(KvBlock block) {
-    mappings.get(block).journaled = true;
+    mappings.get(block).journal();
+  }
+
+  private List<MemorySegment> maps() {
+    return mappings.values().stream()
+        .map(BlockFile::memory)
+        .filter(memory -> memory != null)
+        .toList();
   }
 
   /** Bytes of the files that are mapped now. */
   long mappedBytes() {
-    return mappings.values().stream().mapToLong(mapping -> mapping.memory.byteSize()).sum();
+    return maps().stream().mapToLong(MemorySegment::byteSize).sum();
   }
 
   /** Bytes of the mapped files that are in memory now; -1 where the system does not tell. */
   long residentBytes() {
     long resident = 0;
-    for (Mapping mapping : mappings.values()) {
-      long bytes = BlockMemory.residentBytes(mapping.memory);
+    for (MemorySegment memory : maps()) {
+      long bytes = BlockMemory.residentBytes(memory);
       if (bytes < 0) {
         return -1;
       }
@@ -235,15 +282,15 @@ final class StoreBlocks implements BlockSource {
 
   @Override
   public void release(KvBlock block) {
-    Mapping mapping = mappings.remove(block);
-    mapping.arena.close();
-    if (!mapping.journaled) {
+    BlockFile file = mappings.remove(block);
+    file.release();
+    if (!file.journaled()) {
       try {
-        Files.deleteIfExists(mapping.file);
+        Files.deleteIfExists(file.path());
       } catch (IOException e) {
         // The next opening, or gc, removes what no journal names.
         System.getLogger("io.gatun.store")
-            .log(System.Logger.Level.WARNING, "could not remove " + mapping.file, e);
+            .log(System.Logger.Level.WARNING, "could not remove " + file.path(), e);
       }
     }
   }

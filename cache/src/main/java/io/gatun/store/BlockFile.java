@@ -1,0 +1,190 @@
+package io.gatun.store;
+
+import io.gatun.cache.BlockMemory;
+import io.gatun.cache.GatunException;
+import io.gatun.cache.KvBlock;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+
+/**
+ * One block file and its map, made at once or when the block's memory is first asked for. Either
+ * way nothing of it can be read before its kind, size and header were checked.
+ *
+ * <p>What is wrong with a file is found once; from then on every use throws the same. One arena per
+ * file. Any thread.
+ */
+final class BlockFile {
+  private final Path file;
+  private final BlockHeader expected;
+  private final boolean writable;
+
+  /** Told what is wrong with the file, once; returns what to say of it. */
+  private final Damaged damaged;
+
+  private Arena arena;
+  private MemorySegment memory;
+  private KvBlock.Memory parts;
+  private GatunException refusal;
+  private boolean released;
+
+  /** Once a journal names it: then it is not ours to delete. */
+  private volatile boolean journaled;
+
+  /** Whether the block has all the rows that it will ever have. */
+  private boolean sealed;
+
+  /** Takes what is wrong with a file that was mapped on first use. */
+  @FunctionalInterface
+  interface Damaged {
+    GatunException found(GatunException damage);
+  }
+
+  BlockFile(Path file, BlockHeader expected, boolean writable, boolean journaled, Damaged damaged) {
+    this.file = file;
+    this.expected = expected;
+    this.writable = writable;
+    this.journaled = journaled;
+    this.damaged = damaged;
+  }
+
+  Path path() {
+    return file;
+  }
+
+  boolean writable() {
+    return writable;
+  }
+
+  boolean journaled() {
+    return journaled;
+  }
+
+  /** Notes that a journal names it now. */
+  void journal() {
+    journaled = true;
+  }
+
+  /** The whole map, header included; null as long as there is none. */
+  synchronized MemorySegment memory() {
+    return memory;
+  }
+
+  /**
+   * Maps the file, if that was not done; its header is checked by the first {@link #parts}. As long
+   * as this is held, the rows stay, even if somebody removes the file.
+   *
+   * @throws GatunException if the file is missing, cut off, or not a file
+   */
+  synchronized void map() throws IOException {
+    if (memory != null) {
+      return;
+    }
+    if (released) {
+      throw new IllegalStateException("%s was already given back".formatted(file));
+    }
+    Folders.requireFile(file);
+    Arena mapping = Arena.ofShared();
+    try {
+      long bytes = StoreBlocks.fileBytes(expected.layout());
+      memory = Uninterrupted.call(() -> BlockMemory.map(file, bytes, writable, mapping));
+      arena = mapping;
+    } catch (NoSuchFileException e) {
+      mapping.close();
+      throw new GatunException("%s has vanished".formatted(file), e);
+    } catch (IOException | RuntimeException e) {
+      mapping.close();
+      throw e;
+    }
+  }
+
+  /**
+   * The rows, mapped and checked now if they were not.
+   *
+   * @throws GatunException if the file is missing, cut off, or another block than it should be; then
+   *     at every later call, too
+   */
+  synchronized KvBlock.Memory parts() {
+    if (parts != null) {
+      return parts;
+    }
+    if (refusal != null) {
+      throw new GatunException(refusal.getMessage(), refusal);
+    }
+    try {
+      map();
+      checkHeader();
+    } catch (GatunException e) {
+      refusal = damaged.found(e);
+      throw refusal;
+    } catch (IOException e) {
+      // No sign of damage: too many open files, no permission. The next use tries again.
+      throw ConversationStore.failure("cannot map a block", file, e);
+    }
+    return useUnchecked();
+  }
+
+  /**
+   * Maps the file for a use that may come after it was removed. What is wrong with it is thrown by
+   * that use.
+   */
+  synchronized void mapForLater() {
+    if (memory != null || refusal != null || released) {
+      return;
+    }
+    try {
+      map();
+    } catch (GatunException e) {
+      refusal = damaged.found(e);
+    } catch (IOException e) {
+      refusal = ConversationStore.failure("could not map a block before it was removed", file, e);
+    }
+  }
+
+  /** The rows of a file that was mapped, and whose header was checked or written by the caller. */
+  synchronized KvBlock.Memory useUnchecked() {
+    parts = BlockMemory.parts(expected.layout(), memory, BlockHeader.BYTES);
+    return parts;
+  }
+
+  /** Checks the header as it was mapped: the file's name may mean another file by now. */
+  private void checkHeader() {
+    byte[] page = new byte[BlockHeader.BYTES];
+    try {
+      MemorySegment.copy(memory, ValueLayout.JAVA_BYTE, 0, page, 0, page.length);
+    } catch (InternalError e) {
+      throw new GatunException("%s: its header cannot be read".formatted(file), e);
+    }
+    BlockHeader.decode(page, file).require(expected, file);
+  }
+
+  /** Writes the header of a new file. */
+  void writeHeader() {
+    byte[] page = expected.encode();
+    MemorySegment.copy(page, 0, memory, ValueLayout.JAVA_BYTE, 0, page.length);
+  }
+
+  /** Says that rows are written here and there, so that the system keeps its pages apart. */
+  synchronized void writtenSparsely() {
+    BlockMemory.writtenSparsely(memory, true);
+  }
+
+  /** Notes that the block gets no more rows: from now on it is streamed, as those of others are. */
+  synchronized void seal() {
+    if (writable && !sealed) {
+      sealed = true;
+      BlockMemory.writtenSparsely(memory, false);
+    }
+  }
+
+  /** Lets go of the map. */
+  synchronized void release() {
+    released = true;
+    if (arena != null) {
+      arena.close();
+    }
+  }
+}
