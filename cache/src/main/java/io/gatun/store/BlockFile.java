@@ -122,7 +122,7 @@ final class BlockFile {
       throw refusal;
     } catch (IOException e) {
       // No sign of damage: too many open files, no permission. The next use tries again.
-      throw ConversationStore.failure("cannot map a block", file, e);
+      throw IoFailure.of("cannot map a block", file, e);
     }
     return useUnchecked();
   }
@@ -140,7 +140,7 @@ final class BlockFile {
     } catch (GatunException e) {
       refusal = damaged.found(e);
     } catch (IOException e) {
-      refusal = ConversationStore.failure("could not map a block before it was removed", file, e);
+      refusal = IoFailure.of("could not map a block before it was removed", file, e);
     }
   }
 

@@ -21,17 +21,17 @@ import java.util.Set;
  * it stays true, apart from conversations that grow.
  */
 final class Census {
-  private final ConversationStore store;
+  private final StoreFolder store;
   private final Map<String, JournalFile> journals = new LinkedHashMap<>();
   private final Map<String, String> damaged = new LinkedHashMap<>();
   private final Map<Long, Integer> users = new HashMap<>();
 
-  private Census(ConversationStore store) {
+  private Census(StoreFolder store) {
     this.store = store;
   }
 
   /** Reads every journal. */
-  static Census take(ConversationStore store) throws IOException {
+  static Census take(StoreFolder store) throws IOException {
     Census census = new Census(store);
     for (String id : store.ids()) {
       census.read(id);
@@ -92,7 +92,7 @@ final class Census {
     long freed = folderBytes(store.files(id).folder());
     for (long block : blocksOf(journals.get(id))) {
       if (users.merge(block, -1, Integer::sum) == 0) {
-        freed += store.blockFolder().size(block);
+        freed += store.blocks().size(block);
       }
     }
     journals.remove(id);
@@ -143,7 +143,7 @@ final class Census {
     long own = folderBytes(files.folder());
     long all = own;
     for (long block : blocksOf(journal)) {
-      long bytes = store.blockFolder().size(block);
+      long bytes = store.blocks().size(block);
       all += bytes;
       own += users(block) == 1 ? bytes : 0;
     }

@@ -37,6 +37,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 public final class Conversation implements AutoCloseable {
   private final ConversationStore store;
+  private final StoreFolder place;
   private final ConversationFiles files;
   private final StoreOptions options;
   private final Health health;
@@ -68,6 +69,7 @@ public final class Conversation implements AutoCloseable {
       LockFile.Hold writerLock,
       OpenReport report) {
     this.store = store;
+    this.place = store.place();
     this.files = files;
     this.options = options;
     this.health = health;
@@ -339,9 +341,9 @@ public final class Conversation implements AutoCloseable {
     if (run.block().id() != tail.block() || run.block().references() != 1) {
       return;
     }
-    try (LockFile.Hold _ = store.lock()) {
+    try (LockFile.Hold _ = place.lock()) {
       if (LockFile.hasReaders(files.lock())
-          || store.blockFolder().sharedRows(tail.block(), layout().blockTokens()) > tail.tokens()) {
+          || place.blocks().sharedRows(tail.block(), layout().blockTokens()) > tail.tokens()) {
         return;
       }
       List<RunState> next = new ArrayList<>(state.runs());
@@ -380,7 +382,7 @@ public final class Conversation implements AutoCloseable {
   /** Removes the block files that nobody needs any more, now that the journal says so durably. */
   private void sweep() {
     if (!dropped.isEmpty()) {
-      store.collect(Set.copyOf(dropped));
+      place.collect(Set.copyOf(dropped));
       dropped.clear();
     }
   }
@@ -434,7 +436,7 @@ public final class Conversation implements AutoCloseable {
           }
           journal.force();
           sweep();
-          store.touch(files);
+          place.touch(files);
         }
       } finally {
         closed = true;

@@ -2,6 +2,7 @@ package io.gatun.store;
 
 import io.gatun.cache.GatunException;
 import java.nio.file.Path;
+import java.util.regex.Pattern;
 
 /**
  * Where the files of one conversation lie.
@@ -19,9 +20,16 @@ record ConversationFiles(String id, Path folder) {
   /** Longest id. */
   private static final int LONGEST = 64;
 
+  private static final Pattern ID = Pattern.compile("[A-Za-z0-9_-]{1," + LONGEST + "}");
+
+  /** Whether a conversation can have this name. */
+  static boolean canName(String id) {
+    return ID.matcher(id).matches();
+  }
+
   /** Checks the id. */
   static void requireId(String id) {
-    if (!id.matches("[A-Za-z0-9_-]{1," + LONGEST + "}")) {
+    if (!canName(id)) {
       throw new GatunException(
           "'%s' cannot name a conversation: 1 to %d of A-Z, a-z, 0-9, '_' and '-' can"
               .formatted(id, LONGEST));

@@ -23,6 +23,7 @@ final class ConversationOpener {
   private static final int OPENERS = 16;
 
   private final ConversationStore store;
+  private final StoreFolder place;
   private final ConversationFiles files;
   private final StoreOptions options;
   private final int reused;
@@ -33,6 +34,7 @@ final class ConversationOpener {
       ConversationStore store, ConversationFiles files, StoreOptions options, int reused) {
     this.reused = reused;
     this.store = store;
+    this.place = store.place();
     this.files = files;
     this.options = options;
   }
@@ -60,7 +62,7 @@ final class ConversationOpener {
             case AFTER_UNCLEAN_EXIT -> !cleanExit;
             case ALWAYS -> true;
           };
-      Folders.create(store.blockFolder().folder(found.header().owner()));
+      Folders.create(place.blocks().folder(found.header().owner()));
       List<Long> present = removeLeftovers(found.header().owner(), state);
       StoreBlocks blocks = blocks(found.header(), present, health);
       // The mark of a clean exit was forced behind everything that it vouches for.
@@ -78,7 +80,7 @@ final class ConversationOpener {
       if (cache.length() < state.committed()) {
         giveUpDamagedRows(state, cache.length(), journal);
       }
-      store.touch(files);
+      place.touch(files);
       OpenReport report =
           new OpenReport(
               cleanExit, validate, cache.length(), state.tokens().count(), reused, findings);
@@ -152,11 +154,11 @@ final class ConversationOpener {
 
   /** Removes blocks of ours that a crash left behind; returns those that there were. */
   private List<Long> removeLeftovers(int owner, JournalState state) throws IOException {
-    List<Long> present = store.blockFolder().blocks(owner);
+    List<Long> present = place.blocks().blocks(owner);
     Set<Long> unnamed = new HashSet<>(present);
     state.runs().forEach(run -> unnamed.remove(run.block()));
     if (!unnamed.isEmpty()) {
-      store.collect(unnamed);
+      place.collect(unnamed);
     }
     return present;
   }
@@ -170,7 +172,7 @@ final class ConversationOpener {
         "Close conversation '%s' and open it again: it keeps all tokens, and says which need a prefill"
             .formatted(files.id());
     return new StoreBlocks(
-        store.blockFolder(),
+        place.blocks(),
         header.owner(),
         next,
         header.layout(),
@@ -239,7 +241,7 @@ final class ConversationOpener {
     for (RunState run : runs) {
       int other = BlockFolder.owner(run.block());
       if (listed.add(other)) {
-        named.addAll(store.blockFolder().blocks(other));
+        named.addAll(place.blocks().blocks(other));
       }
     }
     return named;
@@ -257,7 +259,7 @@ final class ConversationOpener {
   private OpenedRun openRun(
       JournalHeader header, RunState run, StoreBlocks blocks, boolean writable, boolean validate)
       throws IOException {
-    Path file = store.blockFolder().file(run.block());
+    Path file = place.blocks().file(run.block());
     try {
       int sound = run.tokens();
       Folders.requireFile(file);
@@ -306,7 +308,7 @@ final class ConversationOpener {
       return false;
     }
     try {
-      int shared = store.blockFolder().sharedRows(run.block(), header.layout().blockTokens());
+      int shared = place.blocks().sharedRows(run.block(), header.layout().blockTokens());
       return shared <= run.tokens();
     } catch (GatunException e) {
       // Opening the block says what is wrong with it.

@@ -40,7 +40,7 @@ public final class ConversationReader implements AutoCloseable {
   private boolean closed;
 
   private ConversationReader(
-      ConversationStore store,
+      StoreFolder store,
       ConversationFiles files,
       LockFile.Hold readerLock,
       RandomAccessFile journal,
@@ -52,7 +52,7 @@ public final class ConversationReader implements AutoCloseable {
     this.state = new JournalState(header.layout().blockTokens());
     this.blocks =
         StoreBlocks.forReading(
-            store.blockFolder(),
+            store.blocks(),
             header.layout(),
             header.fingerprint(),
             "Run 'gatun conversations verify %s'".formatted(files.id()));
@@ -61,8 +61,7 @@ public final class ConversationReader implements AutoCloseable {
     this.crc = JournalHeader.crc(page);
   }
 
-  static ConversationReader open(ConversationStore store, ConversationFiles files)
-      throws IOException {
+  static ConversationReader open(StoreFolder store, ConversationFiles files) throws IOException {
     Folders.requireFolder(files.folder());
     LockFile.Hold lock = LockFile.reader(files.lock());
     RandomAccessFile journal = null;
@@ -142,8 +141,7 @@ public final class ConversationReader implements AutoCloseable {
         }
       }
     } catch (IOException e) {
-      throw ConversationStore.failure(
-          "cannot read conversation '%s'".formatted(id()), files.folder(), e);
+      throw IoFailure.of("cannot read conversation '%s'".formatted(id()), files.folder(), e);
     }
   }
 
@@ -226,7 +224,7 @@ public final class ConversationReader implements AutoCloseable {
       mapped.values().forEach(KvBlock::release);
       journal.close();
     } catch (IOException e) {
-      throw ConversationStore.failure("cannot close a reader", files.folder(), e);
+      throw IoFailure.of("cannot close a reader", files.folder(), e);
     }
   }
 }

@@ -3,15 +3,9 @@ package io.gatun.store;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvLayout;
 import java.io.IOException;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.FileTime;
-import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -34,22 +28,19 @@ import java.util.function.LongConsumer;
  * <p>Thread rules: any thread.
  */
 public final class ConversationStore implements AutoCloseable {
-  private final Path folder;
-  private final Path conversations;
-  private final BlockFolder blocks;
+  private final StoreFolder place;
   private final StoreOptions options;
   private final Counters counters = new Counters();
 
   /** Guarded by the store's lock. */
-  private final PrefixIndex prefixes = new PrefixIndex(this);
+  private final PrefixIndex prefixes;
 
   private final Set<Conversation> open = ConcurrentHashMap.newKeySet();
 
-  private ConversationStore(Path folder, StoreOptions options) {
-    this.folder = folder;
-    this.conversations = folder.resolve("conversations");
-    this.blocks = new BlockFolder(folder.resolve("blocks"));
+  private ConversationStore(StoreFolder place, StoreOptions options) {
+    this.place = place;
     this.options = options;
+    this.prefixes = new PrefixIndex(place);
   }
 
   /** Opens a store with the default options, and makes it if there is none. */
@@ -65,28 +56,15 @@ public final class ConversationStore implements AutoCloseable {
    */
   public static ConversationStore open(Path folder, StoreOptions options) {
     try {
-      if (!Files.exists(folder)) {
-        Path parent = folder.toAbsolutePath().normalize().getParent();
-        Files.createDirectories(parent);
-        Folders.create(folder);
-      }
-      Path real = folder.toRealPath();
-      Folders.requireFolder(real);
-      Folders.requirePrivate(real);
-      ConversationStore store = new ConversationStore(real, options);
-      Folders.create(store.conversations);
-      Folders.create(real.resolve("blocks"));
-      Folders.requirePrivate(store.conversations);
-      Folders.requirePrivate(real.resolve("blocks"));
-      return store;
+      return new ConversationStore(StoreFolder.open(folder), options);
     } catch (IOException e) {
-      throw failure("cannot open the store", folder, e);
+      throw IoFailure.of("cannot open the store", folder, e);
     }
   }
 
   /** Where it lies. */
   public Path folder() {
-    return folder;
+    return place.path();
   }
 
   /** Its options. */
@@ -96,7 +74,7 @@ public final class ConversationStore implements AutoCloseable {
 
   /** Whether there is a conversation of this name. */
   public boolean exists(String id) {
-    return Files.exists(files(id).folder(), LinkOption.NOFOLLOW_LINKS);
+    return place.exists(place.files(id));
   }
 
   /**
@@ -119,21 +97,21 @@ public final class ConversationStore implements AutoCloseable {
    * @see #openOrCreate(String, Fingerprint, KvLayout)
    */
   public Conversation openOrCreate(String id, Fingerprint model, KvLayout layout, int[] prompt) {
-    ConversationFiles files = files(id);
+    ConversationFiles files = place.files(id);
     try {
       int reused = 0;
       LockFile.Hold writer;
-      try (LockFile.Hold _ = lock()) {
+      try (LockFile.Hold _ = place.lock()) {
         if (!exists(id)) {
           reused = create(files, model.with(layout), layout, prompt);
         }
-        writer = onlyWriter(files);
+        writer = place.onlyWriter(files);
       }
       counters.tokensReused.add(reused);
       return new ConversationOpener(this, files, options, reused)
           .open(writer, model.with(layout), layout);
     } catch (IOException e) {
-      throw failure("cannot open conversation '%s'".formatted(id), files.folder(), e);
+      throw IoFailure.of("cannot open conversation '%s'".formatted(id), files.folder(), e);
     }
   }
 
@@ -146,10 +124,10 @@ public final class ConversationStore implements AutoCloseable {
             ? Optional.empty()
             : prefixes.find(prompt, fingerprint, layout.blockTokens());
     if (match.isEmpty()) {
-      new NewConversation(this).create(files, layout, fingerprint);
+      new NewConversation(place).create(files, layout, fingerprint);
       return 0;
     }
-    new NewConversation(this).fork(match.get().journal(), files, match.get().tokens());
+    new NewConversation(place).fork(match.get().journal(), files, match.get().tokens());
     return match.get().tokens();
   }
 
@@ -160,17 +138,17 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if the name is taken
    */
   public Conversation restore(String id, Fingerprint stored, KvLayout layout) {
-    ConversationFiles files = files(id);
+    ConversationFiles files = place.files(id);
     try {
       LockFile.Hold writer;
-      try (LockFile.Hold _ = lock()) {
-        requireFree(files);
-        new NewConversation(this).create(files, layout, stored);
-        writer = onlyWriter(files);
+      try (LockFile.Hold _ = place.lock()) {
+        place.requireFree(files);
+        new NewConversation(place).create(files, layout, stored);
+        writer = place.onlyWriter(files);
       }
       return new ConversationOpener(this, files, options, 0).open(writer, stored, layout);
     } catch (IOException e) {
-      throw failure("cannot make conversation '%s'".formatted(id), files.folder(), e);
+      throw IoFailure.of("cannot make conversation '%s'".formatted(id), files.folder(), e);
     }
   }
 
@@ -180,13 +158,13 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if it has fewer tokens, is open for writing, or does not exist
    */
   public void truncate(String id, long tokens) {
-    ConversationFiles files = files(id);
-    requireExisting(files);
+    ConversationFiles files = place.files(id);
+    place.requireExisting(files);
     try {
       JournalHeader header = JournalFile.header(files.journal());
       LockFile.Hold writer;
-      try (LockFile.Hold _ = lock()) {
-        writer = onlyWriter(files);
+      try (LockFile.Hold _ = place.lock()) {
+        writer = place.onlyWriter(files);
       }
       try (Conversation conversation =
           new ConversationOpener(this, files, options, 0)
@@ -199,52 +177,22 @@ public final class ConversationStore implements AutoCloseable {
         conversation.truncate(tokens);
       }
     } catch (IOException e) {
-      throw failure("cannot truncate '%s'".formatted(id), files.folder(), e);
-    }
-  }
-
-  private LockFile.Hold onlyWriter(ConversationFiles files) throws IOException {
-    LockFile.Hold writer = writer(files);
-    try {
-      Copies.refuse(this, files);
-    } catch (IOException | RuntimeException e) {
-      writer.close();
-      throw e;
-    }
-    return writer;
-  }
-
-  private LockFile.Hold writer(ConversationFiles files) throws IOException {
-    Folders.requireFolder(files.folder());
-    Optional<LockFile.Hold> writer = LockFile.tryWriter(files.lock());
-    return writer.orElseThrow(() -> inUse(files));
-  }
-
-  private static GatunException inUse(ConversationFiles files) {
-    try {
-      return new GatunException(
-          "conversation '%s' is open for writing in %s; it can have one writer at a time"
-              .formatted(files.id(), LockFile.holder(files.lock())));
-    } catch (IOException e) {
-      return new GatunException(
-          "conversation '%s' is open for writing elsewhere".formatted(files.id()), e);
+      throw IoFailure.of("cannot truncate '%s'".formatted(id), files.folder(), e);
     }
   }
 
   /** The names of all conversations, sorted. */
   public List<String> ids() {
     try {
-      return Folders.names(conversations).stream()
-          .filter(name -> name.matches("[A-Za-z0-9_-]{1,64}"))
-          .toList();
+      return place.ids();
     } catch (IOException e) {
-      throw failure("cannot list the conversations", conversations, e);
+      throw IoFailure.of("cannot list the conversations", place.conversations(), e);
     }
   }
 
   /** What there is to say about every conversation, without opening any. */
   public List<ConversationInfo> list() {
-    return locked("list the conversations", () -> Census.take(this).infos());
+    return place.locked("list the conversations", () -> Census.take(place).infos());
   }
 
   /**
@@ -253,11 +201,11 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if there is none of this name
    */
   public ConversationInfo info(String id) {
-    requireExisting(files(id));
+    place.requireExisting(place.files(id));
     return list().stream()
         .filter(info -> info.id().equals(id))
         .findFirst()
-        .orElseThrow(() -> missing(id));
+        .orElseThrow(() -> place.missing(id));
   }
 
   /**
@@ -265,12 +213,12 @@ public final class ConversationStore implements AutoCloseable {
    * process.
    */
   public ConversationReader read(String id) {
-    ConversationFiles files = files(id);
-    requireExisting(files);
+    ConversationFiles files = place.files(id);
+    place.requireExisting(files);
     try {
-      return ConversationReader.open(this, files);
+      return ConversationReader.open(place, files);
     } catch (IOException e) {
-      throw failure("cannot read conversation '%s'".formatted(id), files.folder(), e);
+      throw IoFailure.of("cannot read conversation '%s'".formatted(id), files.folder(), e);
     }
   }
 
@@ -281,20 +229,20 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if the source has fewer tokens, or the new name is taken
    */
   public void fork(String id, String newId, long at) {
-    ConversationFiles source = files(id);
-    ConversationFiles target = files(newId);
-    locked(
+    ConversationFiles source = place.files(id);
+    ConversationFiles target = place.files(newId);
+    place.locked(
         "fork '%s'".formatted(id),
         () -> {
-          requireExisting(source);
-          requireFree(target);
+          place.requireExisting(source);
+          place.requireFree(target);
           JournalFile journal = JournalFile.read(source.journal());
           long known = journal.state().tokens().count();
           if (at < 0 || at > known) {
             throw new GatunException(
                 "cannot fork '%s' at %,d tokens: it has %,d".formatted(id, at, known));
           }
-          new NewConversation(this).fork(journal, target, at);
+          new NewConversation(place).fork(journal, target, at);
           return null;
         });
   }
@@ -310,16 +258,16 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if it is open for writing, or the name is taken
    */
   public void rename(String id, String newId) {
-    ConversationFiles source = files(id);
-    ConversationFiles target = files(newId);
-    locked(
+    ConversationFiles source = place.files(id);
+    ConversationFiles target = place.files(newId);
+    place.locked(
         "rename '%s'".formatted(id),
         () -> {
-          requireExisting(source);
-          requireFree(target);
-          try (LockFile.Hold _ = writer(source)) {
+          place.requireExisting(source);
+          place.requireFree(target);
+          try (LockFile.Hold _ = place.writer(source)) {
             Files.move(source.folder(), target.folder(), StandardCopyOption.ATOMIC_MOVE);
-            Folders.force(conversations);
+            Folders.force(place.conversations());
           }
           return null;
         });
@@ -332,24 +280,24 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if it is open for writing, or does not exist
    */
   public long delete(String id) {
-    ConversationFiles files = files(id);
-    return locked(
+    ConversationFiles files = place.files(id);
+    return place.locked(
         "delete '%s'".formatted(id),
         () -> {
-          requireExisting(files);
-          try (LockFile.Hold _ = writer(files)) {
-            return Deletion.run(this, files, Census.take(this));
+          place.requireExisting(files);
+          try (LockFile.Hold _ = place.writer(files)) {
+            return Deletion.run(place, files, Census.take(place));
           }
         });
   }
 
   /** Keeps a conversation from being evicted, or lets it be again. */
   public void pin(String id, boolean pinned) {
-    ConversationFiles files = files(id);
-    locked(
+    ConversationFiles files = place.files(id);
+    place.locked(
         "pin '%s'".formatted(id),
         () -> {
-          requireExisting(files);
+          place.requireExisting(files);
           if (pinned) {
             Folders.createFile(files.pinned());
           } else {
@@ -367,7 +315,7 @@ public final class ConversationStore implements AutoCloseable {
    * @param dryRun only says what would go
    */
   public Eviction evict(long targetBytes, boolean dryRun) {
-    return locked("evict conversations", () -> new Evictor(this).run(targetBytes, dryRun));
+    return place.locked("evict conversations", () -> new Evictor(place).run(targetBytes, dryRun));
   }
 
   /**
@@ -376,7 +324,7 @@ public final class ConversationStore implements AutoCloseable {
    * @param dryRun only says what would go
    */
   public Garbage gc(boolean dryRun) {
-    return locked("collect garbage", () -> new GarbageCollector(this, dryRun).run());
+    return place.locked("collect garbage", () -> new GarbageCollector(place, dryRun).run());
   }
 
   /**
@@ -385,12 +333,12 @@ public final class ConversationStore implements AutoCloseable {
    * @param progress is told how many bytes of rows were read since it was last told
    */
   public Verification verify(String id, LongConsumer progress) {
-    ConversationFiles files = files(id);
-    requireExisting(files);
+    ConversationFiles files = place.files(id);
+    place.requireExisting(files);
     try {
-      return new Verifier(this).run(files, progress);
+      return new Verifier(place).run(files, progress);
     } catch (IOException e) {
-      throw failure("cannot verify '%s'".formatted(id), files.folder(), e);
+      throw IoFailure.of("cannot verify '%s'".formatted(id), files.folder(), e);
     }
   }
 
@@ -407,7 +355,7 @@ public final class ConversationStore implements AutoCloseable {
       return new StoreStats(
           ids().size(),
           open.size(),
-          new Evictor(this).bytes(),
+          new Evictor(place).bytes(),
           mapped,
           resident,
           counters.bytesWritten.sum(),
@@ -415,7 +363,7 @@ public final class ConversationStore implements AutoCloseable {
           counters.tokensAccepted.sum(),
           counters.tokensReused.sum());
     } catch (IOException e) {
-      throw failure("cannot measure the store", folder, e);
+      throw IoFailure.of("cannot measure the store", place.path(), e);
     }
   }
 
@@ -423,60 +371,13 @@ public final class ConversationStore implements AutoCloseable {
   @Override
   public void close() {}
 
-  ConversationFiles files(String id) {
-    ConversationFiles.requireId(id);
-    return new ConversationFiles(id, conversations.resolve(id));
-  }
-
-  BlockFolder blockFolder() {
-    return blocks;
-  }
-
-  Path conversations() {
-    return conversations;
+  /** Its files and locks. */
+  StoreFolder place() {
+    return place;
   }
 
   Counters counters() {
     return counters;
-  }
-
-  private void requireExisting(ConversationFiles files) {
-    if (!Files.exists(files.folder(), LinkOption.NOFOLLOW_LINKS)) {
-      throw missing(files.id());
-    }
-    Folders.requireFolder(files.folder());
-  }
-
-  private GatunException missing(String id) {
-    return new GatunException("there is no conversation '%s' in %s".formatted(id, folder));
-  }
-
-  private static void requireFree(ConversationFiles files) {
-    if (Files.exists(files.folder(), LinkOption.NOFOLLOW_LINKS)) {
-      throw new GatunException(
-          "there is a conversation '%s' already; choose another name".formatted(files.id()));
-    }
-  }
-
-  /** Whether somebody has a conversation open for writing now. */
-  boolean openForWriting(ConversationFiles files) throws IOException {
-    Optional<LockFile.Hold> writer = LockFile.tryWriter(files.lock());
-    writer.ifPresent(LockFile.Hold::close);
-    return writer.isEmpty();
-  }
-
-  /** An operation on the files of the store. */
-  @FunctionalInterface
-  private interface Operation<T> {
-    T run() throws IOException;
-  }
-
-  private <T> T locked(String what, Operation<T> operation) {
-    try (LockFile.Hold _ = lock()) {
-      return operation.run();
-    } catch (IOException e) {
-      throw failure("cannot " + what, folder, e);
-    }
   }
 
   void opened(Conversation conversation) {
@@ -487,53 +388,15 @@ public final class ConversationStore implements AutoCloseable {
     open.remove(conversation);
   }
 
-  /** Notes that a conversation was used now. */
-  void touch(ConversationFiles files) {
-    try {
-      Folders.createFile(files.used());
-      Files.setLastModifiedTime(files.used(), FileTime.fromMillis(System.currentTimeMillis()));
-    } catch (IOException e) {
-      throw failure("cannot note the time of use", files.used(), e);
-    }
-  }
-
-  /** Waits for the store's lock: held for moments only, while conversations come and go. */
-  LockFile.Hold lock() throws IOException {
-    return LockFile.writer(folder.resolve("store.lock"));
-  }
-
   /** Asked before a conversation makes a block file: sees to the disk budget. */
   void beforeAllocating(long bytes) {
     if (options.budgetBytes() > 0) {
-      locked(
+      place.locked(
           "keep to the disk budget",
           () -> {
-            new Evictor(this).makeRoom(bytes, options.budgetBytes());
+            new Evictor(place).makeRoom(bytes, options.budgetBytes());
             return null;
           });
     }
-  }
-
-  /** Removes those of the blocks that no journal names. Their owners must not be making them. */
-  void collect(Collection<Long> candidates) {
-    locked(
-        "remove blocks that are no longer needed",
-        () -> {
-          Deletion.unnamed(this, candidates);
-          return null;
-        });
-  }
-
-  static GatunException failure(String what, Path where, IOException e) {
-    return new GatunException("%s at %s: %s".formatted(what, where, reason(e)), e);
-  }
-
-  private static String reason(IOException e) {
-    return switch (e) {
-      case AccessDeniedException denied -> "no permission for " + denied.getFile();
-      case NoSuchFileException none -> "there is no " + none.getFile();
-      case FileSystemException system when system.getReason() != null -> system.getReason();
-      default -> e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
-    };
   }
 }

@@ -11,7 +11,7 @@ final class Copies {
    * Refuses a conversation whose folder was copied by hand: both would write to the same blocks.
    * Reads the headers of all journals; store's lock held.
    */
-  static void refuse(ConversationStore store, ConversationFiles files) throws IOException {
+  static void refuse(StoreFolder store, ConversationFiles files) throws IOException {
     int owner = JournalFile.header(files.journal()).owner();
     for (String id : store.ids()) {
       if (!id.equals(files.id())) {

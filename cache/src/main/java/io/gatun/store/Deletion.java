@@ -19,9 +19,8 @@ final class Deletion {
    *
    * @return disk space that this freed
    */
-  static long run(ConversationStore store, ConversationFiles files, Census census)
-      throws IOException {
-    BlockFolder blocks = store.blockFolder();
+  static long run(StoreFolder store, ConversationFiles files, Census census) throws IOException {
+    BlockFolder blocks = store.blocks();
     JournalFile journal = census.journals().get(files.id());
     Path deleted = store.conversations().resolve(".deleted-" + UUID.randomUUID());
     Files.move(files.folder(), deleted, StandardCopyOption.ATOMIC_MOVE);
@@ -54,12 +53,12 @@ final class Deletion {
   }
 
   /** Removes those of the blocks that no journal names; none if a journal cannot be read. */
-  static void unnamed(ConversationStore store, Collection<Long> candidates) throws IOException {
+  static void unnamed(StoreFolder store, Collection<Long> candidates) throws IOException {
     Optional<Set<Long>> named = Census.take(store).named();
     if (named.isPresent()) {
       for (long block : candidates) {
         if (!named.get().contains(block)) {
-          store.blockFolder().delete(block);
+          store.blocks().delete(block);
         }
       }
     }

@@ -10,9 +10,9 @@ import java.util.Optional;
 
 /** Finds out, and carries out, which conversations go when disk space runs short. */
 final class Evictor {
-  private final ConversationStore store;
+  private final StoreFolder store;
 
-  Evictor(ConversationStore store) {
+  Evictor(StoreFolder store) {
     this.store = store;
   }
 
@@ -82,8 +82,8 @@ final class Evictor {
   /** Bytes of all files of the store. */
   long bytes() throws IOException {
     long bytes = 0;
-    for (int owner : store.blockFolder().owners()) {
-      bytes += Census.folderBytes(store.blockFolder().folder(owner));
+    for (int owner : store.blocks().owners()) {
+      bytes += Census.folderBytes(store.blocks().folder(owner));
     }
     for (String id : store.ids()) {
       Path folder = store.files(id).folder();

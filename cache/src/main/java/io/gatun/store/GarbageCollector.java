@@ -14,13 +14,13 @@ import java.util.Set;
 
 /** Removes what crashes left behind. Used with the store's lock held. */
 final class GarbageCollector {
-  private final ConversationStore store;
+  private final StoreFolder store;
   private final boolean dryRun;
   private final List<String> removed = new ArrayList<>();
   private final List<String> findings = new ArrayList<>();
   private long bytes;
 
-  GarbageCollector(ConversationStore store, boolean dryRun) {
+  GarbageCollector(StoreFolder store, boolean dryRun) {
     this.store = store;
     this.dryRun = dryRun;
   }
@@ -54,22 +54,22 @@ final class GarbageCollector {
     Map<Integer, String> owners = new HashMap<>();
     census.journals().forEach((id, journal) -> owners.put(journal.header().owner(), id));
     Set<Long> named = census.named().orElseThrow();
-    for (int owner : store.blockFolder().owners()) {
+    for (int owner : store.blocks().owners()) {
       String id = owners.get(owner);
       boolean writing = id != null && store.openForWriting(store.files(id));
-      Set<Long> left = new HashSet<>(store.blockFolder().blocks(owner));
+      Set<Long> left = new HashSet<>(store.blocks().blocks(owner));
       left.removeAll(named);
       // A writer's newest blocks stand in no journal yet.
       if (!writing) {
         for (long block : left) {
-          note(store.blockFolder().file(block), store.blockFolder().size(block));
+          note(store.blocks().file(block), store.blocks().size(block));
           if (!dryRun) {
-            store.blockFolder().delete(block);
+            store.blocks().delete(block);
           }
         }
       }
       if (id == null && !dryRun) {
-        store.blockFolder().deleteOwnerIfEmpty(owner);
+        store.blocks().deleteOwnerIfEmpty(owner);
       }
     }
   }
@@ -78,7 +78,7 @@ final class GarbageCollector {
     if (Files.isSymbolicLink(path) || !Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
       throw new GatunException("%s is a link or vanished; a store has no links".formatted(path));
     }
-    removed.add(store.folder().relativize(path).toString());
+    removed.add(store.path().relativize(path).toString());
     bytes += size;
   }
 }

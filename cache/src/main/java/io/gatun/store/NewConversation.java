@@ -15,9 +15,9 @@ import java.util.UUID;
  * or nothing that counts. Used with the store's lock held.
  */
 final class NewConversation {
-  private final ConversationStore store;
+  private final StoreFolder store;
 
-  NewConversation(ConversationStore store) {
+  NewConversation(StoreFolder store) {
     this.store = store;
   }
 
@@ -39,7 +39,7 @@ final class NewConversation {
   private void make(
       ConversationFiles files, KvLayout layout, Fingerprint fingerprint, JournalFile source, int at)
       throws IOException {
-    int owner = store.blockFolder().newOwner();
+    int owner = store.blocks().newOwner();
     Path unfinished = files.folder().resolveSibling(".new-" + UUID.randomUUID());
     try {
       Folders.create(unfinished);
@@ -54,7 +54,7 @@ final class NewConversation {
       Folders.force(files.folder().getParent());
     } catch (IOException | RuntimeException e) {
       Folders.delete(unfinished);
-      store.blockFolder().deleteOwnerIfEmpty(owner);
+      store.blocks().deleteOwnerIfEmpty(owner);
       throw e;
     }
   }
@@ -117,7 +117,7 @@ final class NewConversation {
       throws IOException {
     if (source.openTail() && shared.size() == source.runs().size()) {
       RunState tail = shared.getLast();
-      store.blockFolder().share(tail.block(), tail.coveredRows(), layout.blockTokens());
+      store.blocks().share(tail.block(), tail.coveredRows(), layout.blockTokens());
     }
   }
 }

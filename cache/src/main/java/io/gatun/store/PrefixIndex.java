@@ -21,10 +21,10 @@ final class PrefixIndex {
   /** Tokens of a step. Shorter prefixes are not worth the block that they would keep alive. */
   static final int STEP = 64;
 
-  private final ConversationStore store;
+  private final StoreFolder store;
   private final Map<String, Chain> chains = new HashMap<>();
 
-  PrefixIndex(ConversationStore store) {
+  PrefixIndex(StoreFolder store) {
     this.store = store;
   }
 

@@ -9,9 +9,9 @@ import java.util.function.LongConsumer;
 
 /** Compares everything that a conversation has on disk with its checksums. Changes nothing. */
 final class Verifier {
-  private final ConversationStore store;
+  private final StoreFolder store;
 
-  Verifier(ConversationStore store) {
+  Verifier(StoreFolder store) {
     this.store = store;
   }
 
@@ -53,7 +53,7 @@ final class Verifier {
     long read = 0;
     JournalHeader header = journal.header();
     for (RunState run : journal.state().runs()) {
-      Path file = store.blockFolder().file(run.block());
+      Path file = store.blocks().file(run.block());
       int rows = 0;
       try {
         Folders.requireFile(file);

@@ -181,7 +181,7 @@ class ConversationStoreTest {
     int age = 4;
     for (String id : List.of("a", "b", "c", "d")) {
       Files.setLastModifiedTime(
-          store.files(id).used(), FileTime.from(Instant.now().minusSeconds(60L * age--)));
+          store.place().files(id).used(), FileTime.from(Instant.now().minusSeconds(60L * age--)));
     }
     store.pin("a", true);
     try (Conversation _ = open("b")) {
@@ -281,9 +281,9 @@ class ConversationStoreTest {
   @Test
   void gcRemovesWhatACrashLeft() throws IOException {
     make("one", 100, 1);
-    Files.createDirectory(store.conversations().resolve(".new-x"));
-    Files.createFile(store.conversations().resolve(".new-x/journal"));
-    Path stray = store.blockFolder().folder(42);
+    Files.createDirectory(store.place().conversations().resolve(".new-x"));
+    Files.createFile(store.place().conversations().resolve(".new-x/journal"));
+    Path stray = store.place().blocks().folder(42);
     Files.createDirectory(stray);
     Files.writeString(stray.resolve("00000000.kv"), "leaked");
     Garbage plan = store.gc(true);
@@ -299,7 +299,7 @@ class ConversationStoreTest {
     make("one", 100, 1);
     make("two", 100, 2);
     store.fork("one", "three", 90);
-    flip(store.files("one").journal(), 20);
+    flip(store.place().files("one").journal(), 20);
     assertThat(store.list().get(0).damage()).contains("header is damaged");
     Garbage garbage = store.gc(false);
     assertThat(garbage.removed()).isEmpty();

@@ -52,8 +52,8 @@ class LateBlocksTest {
   }
 
   private Path block(String id, int run) throws IOException {
-    JournalFile journal = JournalFile.read(store.files(id).journal());
-    return store.blockFolder().file(journal.state().runs().get(run).block());
+    JournalFile journal = JournalFile.read(store.place().files(id).journal());
+    return store.place().blocks().file(journal.state().runs().get(run).block());
   }
 
   /** What may become of a block file that nobody has mapped. */
@@ -222,7 +222,7 @@ class LateBlocksTest {
       check(talk);
     }
     store.delete("talk");
-    assertThat(store.blockFolder().owners()).hasSize(1);
+    assertThat(store.place().blocks().owners()).hasSize(1);
     Rows.check(view, before);
     view.close();
     assertThatThrownBy(() -> view.keys(0)).isInstanceOf(IllegalStateException.class);
