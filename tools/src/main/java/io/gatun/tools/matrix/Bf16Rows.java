@@ -33,9 +33,7 @@ final class Bf16Rows implements RowKernel {
       int group = (int) (row - from) & 3;
       if (group == 0) {
         if ((row - from) % ahead == 0) {
-          long next = row + ahead;
-          Lanes.readAhead(
-              weights, Math.min(to, next) * rowBytes, Math.min(to, next + ahead) * rowBytes);
+          Lanes.readAhead(weights, row * rowBytes, Math.min(to, row + ahead) * rowBytes);
         }
         four(weights, row, to - 1, rowBytes, whole, x, xAt, sums);
       }

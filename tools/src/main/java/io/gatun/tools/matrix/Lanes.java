@@ -30,6 +30,14 @@ final class Lanes {
   static final VectorSpecies<Short> HALVES =
       VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
 
+  /**
+   * At least as many bytes as there are floats in a vector: there are no vectors of 4 bytes. What is
+   * loaded too much lies in the same row, whose scales take 4 bytes or more.
+   */
+  static final VectorSpecies<Byte> BYTES =
+      VectorSpecies.of(
+          byte.class, VectorShape.forBitSize(Math.max(64, FLOATS.vectorBitSize() / 4)));
+
   static final int COUNT = FLOATS.length();
 
   static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;

@@ -1,7 +1,6 @@
 package io.gatun.tools.matrix;
 
 import io.gatun.tools.safetensors.Tensor;
-import io.gatun.tools.safetensors.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Objects;
@@ -12,13 +11,12 @@ import java.util.Objects;
  * @param name of the tensor
  * @param rows outputs
  * @param cols inputs
- * @param data {@code [rows][cols]} of {@code type}, little-endian, any alignment
+ * @param data {@code [rows]}, {@link WeightType#rowBytes} each, little-endian, any alignment
  */
-public record Matrix(String name, TensorType type, long rows, int cols, MemorySegment data) {
+public record Matrix(String name, WeightType type, long rows, int cols, MemorySegment data) {
   /** Checks the size of the data. */
   public Matrix {
-    long bytes = Math.multiplyExact(Math.multiplyExact(rows, (long) cols), type.bytes());
-    if (rows < 1 || cols < 1 || data.byteSize() != bytes || !type.isWeight()) {
+    if (rows < 1 || cols < 1 || data.byteSize() != Math.multiplyExact(rows, type.rowBytes(cols))) {
       throw new IllegalArgumentException(
           "%s: %d x %d weights of type %s in %d bytes"
               .formatted(name, rows, cols, type, data.byteSize()));
@@ -33,7 +31,7 @@ public record Matrix(String name, TensorType type, long rows, int cols, MemorySe
     }
     long rows = tensor.spec().shape().get(0);
     int cols = Math.toIntExact(tensor.spec().shape().get(1));
-    return new Matrix(tensor.name(), tensor.type(), rows, cols, tensor.data());
+    return new Matrix(tensor.name(), WeightType.of(tensor.type()), rows, cols, tensor.data());
   }
 
   /** Bytes of the weights. */
@@ -48,9 +46,9 @@ public record Matrix(String name, TensorType type, long rows, int cols, MemorySe
    */
   public void row(long row, MemorySegment out, long outAt) {
     Objects.checkIndex(row, rows);
-    long from = row * cols * type.bytes();
+    long from = row * type.rowBytes(cols);
     for (int c = 0; c < cols; c++) {
-      float value = type.value(data, from + (long) c * type.bytes());
+      float value = type.value(data, from, cols, c);
       out.set(ValueLayout.JAVA_FLOAT_UNALIGNED, outAt + 4L * c, value);
     }
   }

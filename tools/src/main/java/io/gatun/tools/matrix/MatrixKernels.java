@@ -1,26 +1,25 @@
 package io.gatun.tools.matrix;
 
-import io.gatun.tools.safetensors.TensorType;
-
 /** Settles, once per process, whether products run on the Vector API or in plain Java. */
 final class MatrixKernels {
   /** Whether the JVM was started with the module; attention warns about it where it was not. */
   static final boolean VECTORS = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
 
-  private static final RowKernel F32 = make(TensorType.F32, VECTORS);
-  private static final RowKernel F16 = make(TensorType.F16, VECTORS);
-  private static final RowKernel BF16 = make(TensorType.BF16, VECTORS);
+  private static final RowKernel F32 = make(WeightType.F32, VECTORS);
+  private static final RowKernel F16 = make(WeightType.F16, VECTORS);
+  private static final RowKernel BF16 = make(WeightType.BF16, VECTORS);
+  private static final RowKernel Q8 = make(WeightType.Q8, VECTORS);
   private static final PanelKernel PANEL = makePanel(VECTORS);
 
   private MatrixKernels() {}
 
   /** The kernel for rows of this type. */
-  static RowKernel rows(TensorType type) {
+  static RowKernel rows(WeightType type) {
     return switch (type) {
       case F32 -> F32;
       case F16 -> F16;
       case BF16 -> BF16;
-      default -> throw new IllegalArgumentException("no weights of type " + type);
+      case Q8 -> Q8;
     };
   }
 
@@ -30,7 +29,7 @@ final class MatrixKernels {
   }
 
   /** A kernel of one make or the other, for tests. */
-  static RowKernel make(TensorType type, boolean vectors) {
+  static RowKernel make(WeightType type, boolean vectors) {
     if (!vectors) {
       return new ScalarRows(type);
     }
@@ -38,7 +37,7 @@ final class MatrixKernels {
       case F32 -> new F32Rows();
       case F16 -> new F16Rows();
       case BF16 -> new Bf16Rows();
-      default -> throw new IllegalArgumentException("no weights of type " + type);
+      case Q8 -> new Q8Rows();
     };
   }
 

@@ -1,7 +1,6 @@
 package io.gatun.tools.matrix;
 
 import io.gatun.attention.Team;
-import io.gatun.tools.safetensors.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -39,7 +38,7 @@ public final class MatrixProduct implements AutoCloseable {
   private final int panelRows;
 
   private final PanelKernel panelKernel;
-  private final Function<TensorType, RowKernel> kernels;
+  private final Function<WeightType, RowKernel> kernels;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment[] dots; // per worker: f32 [MAX_TASK_ROWS], results of a task
   private final float[][] sums; // per worker: see RowKernel
@@ -64,7 +63,7 @@ public final class MatrixProduct implements AutoCloseable {
   }
 
   MatrixProduct(
-      Team team, int maxTokens, PanelKernel panelKernel, Function<TensorType, RowKernel> kernels) {
+      Team team, int maxTokens, PanelKernel panelKernel, Function<WeightType, RowKernel> kernels) {
     this.team = team;
     this.kernels = kernels;
     this.panelKernel = panelKernel;
@@ -104,7 +103,7 @@ public final class MatrixProduct implements AutoCloseable {
     if (x.tokens() == 1) {
       long taskBytes =
           Math.clamp(group.bytes / (4L * team.threads()), MIN_TASK_BYTES, MAX_TASK_BYTES);
-      long rowBytes = (long) group.cols * group.projections[0].weight().type().bytes();
+      long rowBytes = group.projections[0].weight().type().rowBytes(group.cols);
       // A multiple of 4 rows, which the kernels take at a time.
       rowsPerTask = Math.clamp(taskBytes / rowBytes & ~3L, 4, MAX_TASK_ROWS);
       team.run(group.tasks(rowsPerTask), vectorTask);

@@ -1,6 +1,5 @@
 package io.gatun.tools.matrix;
 
-import io.gatun.tools.safetensors.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -8,9 +7,9 @@ import java.lang.foreign.ValueLayout;
 final class ScalarRows implements RowKernel {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
-  private final TensorType type;
+  private final WeightType type;
 
-  ScalarRows(TensorType type) {
+  ScalarRows(WeightType type) {
     this.type = type;
   }
 
@@ -25,19 +24,23 @@ final class ScalarRows implements RowKernel {
       MemorySegment y,
       long yAt,
       float[] sums) {
+    long rowBytes = type.rowBytes(cols);
     long row = from;
     for (; row <= to - 4; row += 4) {
-      long w = row * cols;
+      long w0 = row * rowBytes;
+      long w1 = w0 + rowBytes;
+      long w2 = w1 + rowBytes;
+      long w3 = w2 + rowBytes;
       float s0 = 0;
       float s1 = 0;
       float s2 = 0;
       float s3 = 0;
       for (int c = 0; c < cols; c++) {
         float value = x.get(FLOAT, xAt + 4L * c);
-        s0 = Math.fma(value(weights, w + c), value, s0);
-        s1 = Math.fma(value(weights, w + cols + c), value, s1);
-        s2 = Math.fma(value(weights, w + 2L * cols + c), value, s2);
-        s3 = Math.fma(value(weights, w + 3L * cols + c), value, s3);
+        s0 = Math.fma(type.value(weights, w0, cols, c), value, s0);
+        s1 = Math.fma(type.value(weights, w1, cols, c), value, s1);
+        s2 = Math.fma(type.value(weights, w2, cols, c), value, s2);
+        s3 = Math.fma(type.value(weights, w3, cols, c), value, s3);
       }
       long out = yAt + 4 * (row - from);
       y.set(FLOAT, out, s0);
@@ -48,7 +51,8 @@ final class ScalarRows implements RowKernel {
     for (; row < to; row++) {
       float sum = 0;
       for (int c = 0; c < cols; c++) {
-        sum = Math.fma(value(weights, row * cols + c), x.get(FLOAT, xAt + 4L * c), sum);
+        float weight = type.value(weights, row * rowBytes, cols, c);
+        sum = Math.fma(weight, x.get(FLOAT, xAt + 4L * c), sum);
       }
       y.set(FLOAT, yAt + 4 * (row - from), sum);
     }
@@ -58,11 +62,7 @@ final class ScalarRows implements RowKernel {
   public void widen(
       MemorySegment weights, int cols, long row, int fromCol, int count, float[] out, int outAt) {
     for (int c = 0; c < count; c++) {
-      out[outAt + c] = value(weights, row * cols + fromCol + c);
+      out[outAt + c] = type.value(weights, row * type.rowBytes(cols), cols, fromCol + c);
     }
-  }
-
-  private float value(MemorySegment weights, long index) {
-    return type.value(weights, type.bytes() * index);
   }
 }

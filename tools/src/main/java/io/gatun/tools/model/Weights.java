@@ -1,6 +1,7 @@
 package io.gatun.tools.model;
 
 import io.gatun.tools.matrix.Matrix;
+import io.gatun.tools.matrix.WeightType;
 import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.Tensor;
 import io.gatun.tools.safetensors.TensorSpec;
@@ -159,7 +160,7 @@ record Weights(Matrix embedding, List<Layer> layers, MemorySegment finalNorm, Ma
       }
       Tensor tensor = checkpoint.weight(name, size);
       MemorySegment values = arena.allocate(ValueLayout.JAVA_FLOAT, size);
-      new Matrix(name, tensor.type(), 1, size, tensor.data()).row(0, values, 0);
+      new Matrix(name, WeightType.of(tensor.type()), 1, size, tensor.data()).row(0, values, 0);
       return values;
     }
   }

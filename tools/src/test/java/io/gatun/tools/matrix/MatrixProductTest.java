@@ -2,10 +2,11 @@ package io.gatun.tools.matrix;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import io.gatun.attention.Team;
+import io.gatun.cache.GatunException;
 import io.gatun.tools.safetensors.SafetensorsWriter;
-import io.gatun.tools.safetensors.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -29,9 +30,16 @@ class MatrixProductTest {
   }
 
   /** Weights at an odd address, as a header of any length leads to. */
-  private Matrix matrix(TensorType type, int rows, int cols) {
-    long bytes = (long) rows * cols * type.bytes();
-    MemorySegment data = arena.allocate(bytes + 64, 64).asSlice(type.bytes() == 4 ? 3 : 1, bytes);
+  private Matrix matrix(WeightType type, int rows, int cols) {
+    if (type == WeightType.Q8) {
+      Matrix plain = matrix(WeightType.F32, rows, cols);
+      MemorySegment encoded = arena.allocate(rows * WeightType.Q8.rowBytes(cols), 64);
+      new Q8Encoder().encode(plain, 0, rows, encoded);
+      return new Matrix("w", type, rows, cols, encoded.asReadOnly());
+    }
+    long bytes = rows * type.rowBytes(cols);
+    int odd = type == WeightType.F32 ? 3 : 1;
+    MemorySegment data = arena.allocate(bytes + 64, 64).asSlice(odd, bytes);
     for (long i = 0; i < (long) rows * cols; i++) {
       float value = (float) random.nextGaussian();
       if (i % 97 == 0) {
@@ -47,8 +55,17 @@ class MatrixProductTest {
     return new Matrix("w", type, rows, cols, data.asReadOnly());
   }
 
+  /** A weight, decoded with lines of the test's own. */
   private static double value(Matrix m, long i) {
     return switch (m.type()) {
+      case Q8 -> {
+        int groups = (m.cols() + 63) / 64;
+        int stride = ((m.cols() + 3) / 4 * 4 + 4 * groups + 63) / 64 * 64;
+        long row = i / m.cols() * stride;
+        int col = (int) (i % m.cols());
+        long scale = row + (m.cols() + 3) / 4 * 4 + col / 64 * 4L;
+        yield m.data().get(ValueLayout.JAVA_BYTE, row + col) * m.data().get(FLOAT, scale);
+      }
       case F32 -> m.data().get(FLOAT, 4 * i);
       case F16 -> Float.float16ToFloat(m.data().get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * i));
       default -> Float.intBitsToFloat(m.data().get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * i) << 16);
@@ -74,7 +91,7 @@ class MatrixProductTest {
   @ParameterizedTest
   @CsvSource({"1, 1", "3, 5", "4, 16", "7, 33", "64, 100", "33, 1024", "37, 1025", "130, 2500"})
   void productsAreThoseOfPlainSums(int rows, int cols) {
-    for (TensorType type : new TensorType[] {TensorType.F32, TensorType.F16, TensorType.BF16}) {
+    for (WeightType type : WeightType.values()) {
       Matrix m = matrix(type, rows, cols);
       for (int tokens : new int[] {1, 2, 3, 4, 6, 7, 13}) {
         MemorySegment x = floats(tokens * cols);
@@ -113,10 +130,8 @@ class MatrixProductTest {
   }
 
   @ParameterizedTest
-  @EnumSource(
-      value = TensorType.class,
-      names = {"F32", "F16", "BF16"})
-  void aTokenHasTheSameBitsInEveryBatchAndOnEveryTeam(TensorType type) {
+  @EnumSource(WeightType.class)
+  void aTokenHasTheSameBitsInEveryBatchAndOnEveryTeam(WeightType type) {
     for (int cols : new int[] {31, 1024, 2499}) {
       Matrix m = matrix(type, 70, cols);
       MemorySegment x = floats(40 * cols);
@@ -133,9 +148,71 @@ class MatrixProductTest {
   }
 
   @Test
+  void roundingTo8BitsIsHalfAStepOff() {
+    for (int cols : new int[] {1, 3, 63, 64, 65, 200, 1031}) {
+      Matrix plain = matrix(WeightType.BF16, 5, cols);
+      MemorySegment rows = arena.allocate(5 * WeightType.Q8.rowBytes(cols), 64);
+      rows.fill((byte) 0x55); // what lay there before must not show
+      // In two parts, as tasks take them.
+      new Q8Encoder().encode(plain, 0, 3, rows);
+      new Q8Encoder().encode(plain, 3, 5, rows.asSlice(3 * WeightType.Q8.rowBytes(cols)));
+      Matrix rounded = new Matrix("w", WeightType.Q8, 5, cols, rows);
+      for (int row = 0; row < 5; row++) {
+        for (int group = 0; group < cols; group += 64) {
+          int end = Math.min(cols, group + 64);
+          double max = 0;
+          for (int c = group; c < end; c++) {
+            max = Math.max(max, Math.abs(value(plain, (long) row * cols + c)));
+          }
+          double largest = 0;
+          for (int c = group; c < end; c++) {
+            double found = value(rounded, (long) row * cols + c);
+            double error = Math.abs(found - value(plain, (long) row * cols + c));
+            assertThat(error).isLessThanOrEqualTo(max / 127 * 0.50001);
+            largest = Math.max(largest, Math.abs(found));
+          }
+          assertThat(largest).isBetween(max * 0.9999999, max * 1.0000001);
+        }
+      }
+      MemorySegment row = arena.allocate(4L * cols);
+      rounded.row(4, row, 0);
+      for (int c = 0; c < cols; c++) {
+        assertThat((double) row.get(FLOAT, 4L * c))
+            .isEqualTo((float) value(rounded, 4L * cols + c));
+      }
+    }
+  }
+
+  @Test
+  void edgesOfRoundingTo8Bits() {
+    MemorySegment data = arena.allocate(4 * 130);
+    Matrix m = new Matrix("w", WeightType.F32, 1, 130, data);
+    MemorySegment rows = arena.allocate(WeightType.Q8.rowBytes(130));
+    Matrix rounded = new Matrix("w", WeightType.Q8, 1, 130, rows);
+    data.set(FLOAT, 0, Float.MAX_VALUE);
+    data.set(FLOAT, 4, -Float.MAX_VALUE / 2);
+    data.set(FLOAT, 4 * 64, Float.MIN_VALUE); // nothing is left of it, and nothing else comes of it
+    data.set(FLOAT, 4 * 65, -1e-31f);
+    data.set(FLOAT, 4 * 129, -3f);
+    new Q8Encoder().encode(m, 0, 1, rows);
+    assertThat(value(rounded, 0)).isCloseTo(Float.MAX_VALUE, withinPercentage(0.001));
+    assertThat(value(rounded, 1)).isCloseTo(-Float.MAX_VALUE / 2, withinPercentage(1));
+    for (int c = 2; c < 129; c++) {
+      assertThat(value(rounded, c)).isZero();
+    }
+    assertThat(value(rounded, 129)).isEqualTo(-3);
+    for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+      data.set(FLOAT, 4 * 70, bad);
+      assertThatThrownBy(() -> new Q8Encoder().encode(m, 0, 1, rows))
+          .isInstanceOf(GatunException.class)
+          .hasMessageContaining("w holds an infinity or NaN in row 0, columns 64 to 127");
+    }
+  }
+
+  @Test
   void biasResidualAndGroups() {
-    Matrix a = matrix(TensorType.F32, 9, 20);
-    Matrix b = matrix(TensorType.BF16, 50, 20);
+    Matrix a = matrix(WeightType.F32, 9, 20);
+    Matrix b = matrix(WeightType.BF16, 50, 20);
     MemorySegment x = floats(3 * 20);
     MemorySegment bias = floats(9);
     for (int tokens : new int[] {1, 3}) {
@@ -169,7 +246,7 @@ class MatrixProductTest {
     }
     assertThatThrownBy(() ->
             ProjectionGroup.of(
-                Projection.of(a, bias), Projection.of(matrix(TensorType.F32, 2, 3), bias)))
+                Projection.of(a, bias), Projection.of(matrix(WeightType.F32, 2, 3), bias)))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("w has 3 columns, others of its group have 20");
   }
