@@ -5,8 +5,9 @@ import io.gatun.cache.KvShape;
 import io.gatun.cache.KvView;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Grouped-query attention (Ainslie et al., 2023) that reads keys and values where they lie in the
@@ -22,38 +23,32 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
  * of threads, or on where the cache's runs begin: for the same vector width it is the same bit for
  * bit. KERNEL.md derives the arithmetic and gives its error bounds.
  *
- * <p>Thread rules: one call at a time. Once warm, a call allocates nothing, except that {@link
- * #decode} enlarges its store of partial results when the context has doubled.
+ * <p>Thread rules: one call at a time, from any thread; a second call while one is under way throws
+ * {@link IllegalStateException}. Callers that share a team take turns, so an attention for each of
+ * them is all they need. Once warm a call allocates nothing, outside the heap either: the results
+ * of splits go to memory reserved at the start, enough for 16,777,216 tokens of all sequences of a
+ * call. (Where the system cannot reserve, and beyond that, {@link #decode} enlarges the store.)
  */
 public final class GqaAttention implements AutoCloseable {
   /** Rows that a task of prefill works on: enough to use each key and value many times. */
   private static final int PREFILL_ROWS = 64;
 
-  /** Splits that the store of partial results has room for at first: 16,384 tokens. */
-  private static final int FIRST_SPLITS = 32;
-
   private final KvLayout layout;
   private final KvShape shape;
   private final AttentionOptions options;
-  private final float[] sinkLogits; // [numHeads], or null
   private final Team team;
   private final Kernels kernels;
-  private final int group;
+  private final HeadGroups groups;
   private final int queriesPerTask;
-  private final long qRowBytes;
-  private final long outRowBytes;
-  private final int storedFloats;
   private final Arena arena = Arena.ofShared();
-  private final RowBlock[] workers;
-  private final Team.Task decodeTask = this::decodeTask;
+  private final DecodeBatch decodeBatch;
+  private final TreePrefill treePrefill;
   private final Team.Task prefillTask = this::prefillTask;
 
-  /** Splits of each KV head that are not yet worked through. */
-  private final AtomicIntegerArray left;
+  /** Whether a call is under way, or the attention is closed. */
+  private final AtomicBoolean busy = new AtomicBoolean();
 
-  private Arena partialsArena;
-  private MemorySegment partials; // [kvHeads][splits][group][storedFloats]
-  private int partialSplits;
+  private volatile boolean closed;
 
   // The call under way.
   private long call;
@@ -61,9 +56,6 @@ public final class GqaAttention implements AutoCloseable {
   private int layer;
   private int tokens;
   private long length;
-  private int sinkSplits;
-  private int windowSplit;
-  private int splits;
   private MemorySegment q;
   private MemorySegment out;
 
@@ -72,25 +64,22 @@ public final class GqaAttention implements AutoCloseable {
     this.layout = layout;
     this.shape = layout.shape();
     this.options = options;
-    this.sinkLogits = sinkLogits;
     this.team = team;
     this.kernels = kernels;
-    this.group = options.numHeads() / shape.kvHeads();
+    int group = options.numHeads() / shape.kvHeads();
     this.queriesPerTask = Math.max(1, PREFILL_ROWS / group);
-    this.qRowBytes = (long) shape.keyDim() * Float.BYTES;
-    this.outRowBytes = (long) shape.valueDim() * Float.BYTES;
-    this.left = new AtomicIntegerArray(shape.kvHeads());
     KeyKernel keyKernel = kernels.keys(layout.keyType(), shape.keyDim());
     ValueKernel valueKernel =
         kernels.values(layout.valueType(), shape.valueDim(), layout.valueRowBytes());
-    this.storedFloats = RowBlock.storedFloats(valueKernel);
-    this.workers = new RowBlock[team.threads()];
+    RowBlock[] workers = new RowBlock[team.threads()];
     for (int i = 0; i < workers.length; i++) {
       workers[i] =
           new RowBlock(
               layout, options, kernels, keyKernel, valueKernel, queriesPerTask * group, arena);
     }
-    makePartials(FIRST_SPLITS);
+    this.groups = new HeadGroups(layout, options, sinkLogits, workers, queriesPerTask);
+    this.decodeBatch = new DecodeBatch(groups, RowBlock.storedFloats(valueKernel));
+    this.treePrefill = new TreePrefill(groups);
   }
 
   /**
@@ -149,10 +138,6 @@ public final class GqaAttention implements AutoCloseable {
     }
   }
 
-  private float sinkLogit(int head) {
-    return sinkLogits == null ? Float.NEGATIVE_INFINITY : sinkLogits[head];
-  }
-
   /** What does the work, for people to read, for instance "Vector API, 512 bits". */
   public String kernelDescription() {
     return kernels.description();
@@ -167,23 +152,46 @@ public final class GqaAttention implements AutoCloseable {
    * @param out f32 {@code [numHeads][valueDim]}; must not overlap {@code q}
    */
   public void decode(KvView view, int layer, MemorySegment q, MemorySegment out) {
-    check(view, layer, 1, q, out);
-    length = view.length(layer);
-    long position = length - 1;
-    splits = Math.toIntExact(position / RowBlock.SPLIT + 1);
-    windowSplit = (int) (options.windowStart(position) / RowBlock.SPLIT);
-    sinkSplits =
-        (int) Math.min(windowSplit, Math.ceilDiv((long) options.sinkTokens(), RowBlock.SPLIT));
-    ensurePartials(splits);
-    begin(view, layer, 1, q, out);
+    start();
     try {
-      int perHead = sinkSplits + splits - windowSplit;
-      for (int head = 0; head < shape.kvHeads(); head++) {
-        left.set(head, perHead);
-      }
-      team.run(Math.multiplyExact(perHead, shape.kvHeads()), decodeTask);
+      check(view, layer, 1);
+      checkSizes(1, q, out);
+      decodeBatch.begin(call, layer, 1);
+      decodeBatch.add(view);
+      decodeBatch.run(team, q, out);
     } finally {
-      end();
+      busy.set(false);
+    }
+  }
+
+  /**
+   * A decode step of several sequences: attends for the last token of each, as {@link
+   * #decode(KvView, int, MemorySegment, MemorySegment)} would for it alone, bit for bit. All of the
+   * work is handed to the team at once. Rows that several of the sequences share, as forks do,
+   * are read once for all of them.
+   *
+   * @param views one of each sequence, at least one; of any lengths; the same may stand there twice
+   * @param q f32 {@code [sequences][numHeads][keyDim]}
+   * @param out f32 {@code [sequences][numHeads][valueDim]}; must not overlap {@code q}
+   */
+  public void decode(List<? extends KvView> views, int layer, MemorySegment q, MemorySegment out) {
+    start();
+    try {
+      int sequences = views.size();
+      if (sequences < 1) {
+        throw new IllegalArgumentException("a decode step of no sequences");
+      }
+      checkSizes(sequences, q, out);
+      for (int i = 0; i < sequences; i++) {
+        check(views.get(i), layer, 1);
+      }
+      decodeBatch.begin(call, layer, sequences);
+      for (int i = 0; i < sequences; i++) {
+        decodeBatch.add(views.get(i));
+      }
+      decodeBatch.run(team, q, out);
+    } finally {
+      busy.set(false);
     }
   }
 
@@ -198,118 +206,96 @@ public final class GqaAttention implements AutoCloseable {
     if (tokens < 1) {
       throw new IllegalArgumentException("tokens is %d, not at least 1".formatted(tokens));
     }
-    check(view, layer, tokens, q, out);
-    length = view.length(layer);
-    begin(view, layer, tokens, q, out);
+    start();
     try {
+      check(view, layer, tokens);
+      checkSizes(tokens, q, out);
+      this.view = view;
+      this.layer = layer;
+      this.tokens = tokens;
+      this.length = view.length(layer);
+      this.q = q;
+      this.out = out;
       int blocks = Math.ceilDiv(tokens, queriesPerTask);
       team.run(Math.multiplyExact(blocks, shape.kvHeads()), prefillTask);
     } finally {
-      end();
+      this.view = null;
+      this.q = null;
+      this.out = null;
+      busy.set(false);
     }
   }
 
-  private void decodeTask(int task, int worker) {
-    RowBlock rows = workers[worker];
-    int perHead = sinkSplits + splits - windowSplit;
-    int head = task / perHead;
-    int visible = task % perHead;
-    int split = split(visible);
-    if (!rows.holds(call, head)) {
-      rows.begin(call, head);
-      for (int i = 0; i < group; i++) {
-        rows.add(q, (head * group + i) * qRowBytes, length - 1);
-      }
+  /**
+   * Attends for the last tokens of the layer, which are a tree: each sees the tokens before the
+   * tree, those of the tree that it follows, and itself. A window reaches back from the token's
+   * position, which is the length before the tree plus its depth; keys that are rotated by position
+   * must have been rotated for that one.
+   *
+   * <p>A token's result is, bit for bit, what {@link #decode(KvView, int, MemorySegment,
+   * MemorySegment)} gives for it where only its path stands in the cache, in its order.
+   *
+   * @param tree of the last {@link TokenTree#tokens} tokens of the layer, in their order
+   * @param q f32 {@code [tokens][numHeads][keyDim]}, heap or native as for decode
+   * @param out f32 {@code [tokens][numHeads][valueDim]}; must not overlap {@code q}
+   */
+  public void prefillTree(
+      KvView view, int layer, TokenTree tree, MemorySegment q, MemorySegment out) {
+    start();
+    try {
+      check(view, layer, tree.tokens());
+      checkSizes(tree.tokens(), q, out);
+      treePrefill.run(team, call, view, layer, tree, q, out);
+    } finally {
+      busy.set(false);
     }
-    rows.ready();
-    rows.split(view, layer, head, (long) split * RowBlock.SPLIT);
-    rows.store(partials, partialOffset(head, visible));
-    if (left.decrementAndGet(head) > 0) {
-      return;
-    }
-    // The last one to finish merges the splits of the head, in their order.
-    for (int i = 0; i < group; i++) {
-      for (int part = 0; part < perHead; part++) {
-        rows.mergeStored(
-            i, partials, partialOffset(head, part) + (long) i * storedFloats * Float.BYTES);
-      }
-      rows.finish(i, sinkLogit(head * group + i), out, (head * group + i) * outRowBytes);
-    }
-  }
-
-  /** The splits that the token sees: those with sink tokens, then those of the window. */
-  private int split(int visible) {
-    return visible < sinkSplits ? visible : windowSplit + visible - sinkSplits;
-  }
-
-  private long partialOffset(int head, int visible) {
-    return ((long) head * partialSplits + visible) * group * storedFloats * Float.BYTES;
   }
 
   private void prefillTask(int task, int worker) {
-    RowBlock rows = workers[worker];
+    RowBlock rows = groups.workers()[worker];
     int blocks = Math.ceilDiv(tokens, queriesPerTask);
     int head = task / blocks;
     // The last tokens see the most: begin with them, so that the threads end together.
     int from = (blocks - 1 - task % blocks) * queriesPerTask;
     int to = Math.min(tokens, from + queriesPerTask);
-    rows.begin(call, head);
+    rows.begin(call, -1);
     for (int token = from; token < to; token++) {
-      for (int i = 0; i < group; i++) {
-        long row = (long) token * options.numHeads() + head * group + i;
-        rows.add(q, row * qRowBytes, length - tokens + token);
-      }
+      groups.add(rows, q, token, head, length - tokens + token);
     }
     rows.ready();
-    long window = options.windowStart(length - tokens + from);
-    for (long start = 0; start < length - tokens + to; start += RowBlock.SPLIT) {
-      if (start < options.sinkTokens() || start + RowBlock.SPLIT > window) {
-        rows.split(view, layer, head, start);
-        rows.mergeSplit();
-      }
-    }
+    rows.splits(view, layer, head);
     for (int token = from; token < to; token++) {
-      for (int i = 0; i < group; i++) {
-        long row = (long) token * options.numHeads() + head * group + i;
-        rows.finish(
-            (token - from) * group + i, sinkLogit(head * group + i), out, row * outRowBytes);
-      }
+      groups.finish(rows, (token - from) * groups.group(), out, token, head);
     }
   }
 
-  private void begin(
-      KvView newView, int newLayer, int newTokens, MemorySegment newQ, MemorySegment newOut) {
+  /** Begins a call. */
+  private void start() {
+    if (!busy.compareAndSet(false, true)) {
+      throw new IllegalStateException(
+          closed
+              ? "the attention is closed"
+              : "the attention is at work for another caller: create one for each of them");
+    }
     call++;
-    view = newView;
-    layer = newLayer;
-    tokens = newTokens;
-    q = newQ;
-    out = newOut;
   }
 
-  private void end() {
-    view = null;
-    q = null;
-    out = null;
-  }
-
-  private void check(
-      KvView newView, int newLayer, int newTokens, MemorySegment newQ, MemorySegment newOut) {
-    if (partialsArena == null) {
-      throw new IllegalStateException("the attention is closed");
-    }
-    if (newView.layout() != layout && !newView.layout().equals(layout)) {
+  private void check(KvView view, int layer, int tokens) {
+    if (view.layout() != layout && !view.layout().equals(layout)) {
       throw new IllegalArgumentException(
-          "the view is of %s, not of %s".formatted(newView.layout(), layout));
+          "the view is of %s, not of %s".formatted(view.layout(), layout));
     }
-    Objects.checkIndex(newLayer, shape.layers());
-    if (newView.length(newLayer) < newTokens) {
+    Objects.checkIndex(layer, shape.layers());
+    if (view.length(layer) < tokens) {
       throw new IllegalArgumentException(
           "layer %d has %d tokens, not the %d that attend: append their keys and values first"
-              .formatted(newLayer, newView.length(newLayer), newTokens));
+              .formatted(layer, view.length(layer), tokens));
     }
-    checkSize("q", newQ, newTokens, shape.keyDim());
-    checkSize("out", newOut, newTokens, shape.valueDim());
+  }
+
+  private void checkSizes(int tokens, MemorySegment q, MemorySegment out) {
+    checkSize("q", q, tokens, shape.keyDim());
+    checkSize("out", out, tokens, shape.valueDim());
   }
 
   private void checkSize(String what, MemorySegment segment, int newTokens, int dim) {
@@ -322,28 +308,19 @@ public final class GqaAttention implements AutoCloseable {
     }
   }
 
-  private void ensurePartials(int wanted) {
-    if (wanted > partialSplits) {
-      partialsArena.close();
-      makePartials(Math.max(wanted, Math.multiplyExact(2, partialSplits)));
-    }
-  }
-
-  private void makePartials(int count) {
-    long bytes =
-        Math.multiplyExact((long) count * shape.kvHeads() * group, (long) storedFloats * 4);
-    partialsArena = Arena.ofShared();
-    partials = partialsArena.allocate(bytes, KvLayout.RUN_ALIGNMENT);
-    partialSplits = count;
-  }
-
-  /** Frees the buffers. The team and the views stay the caller's. */
+  /**
+   * Frees the buffers. The team and the views stay the caller's.
+   *
+   * @throws IllegalStateException if a call is under way
+   */
   @Override
   public void close() {
-    if (partialsArena != null) {
-      partialsArena.close();
-      partialsArena = null;
-      arena.close();
+    if (closed) {
+      return;
     }
+    start();
+    closed = true;
+    decodeBatch.close();
+    arena.close();
   }
 }

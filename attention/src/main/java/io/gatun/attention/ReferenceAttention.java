@@ -5,6 +5,7 @@ import io.gatun.cache.KvView;
 import io.gatun.cache.RowReader;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
  * What {@link GqaAttention} computes, written from the formula in double: all scores, their
@@ -47,11 +48,28 @@ public final class ReferenceAttention {
       float[] sinkLogits,
       int tokens,
       MemorySegment q) {
+    return attend(view, layer, options, sinkLogits, TokenTree.chain(tokens), q);
+  }
+
+  /**
+   * Attends for the last tokens of a layer, which are a tree, as {@link GqaAttention#prefillTree}
+   * does: each sees the tokens before the tree and those of its path.
+   */
+  public static double[] attend(
+      KvView view,
+      int layer,
+      AttentionOptions options,
+      float[] sinkLogits,
+      TokenTree tree,
+      MemorySegment q) {
     KvShape shape = view.layout().shape();
     int group = options.numHeads() / shape.kvHeads();
-    long length = view.length(layer);
-    double[] out = new double[tokens * options.numHeads() * shape.valueDim()];
-    for (int token = 0; token < tokens; token++) {
+    long start = view.length(layer) - tree.tokens();
+    double[] out = new double[tree.tokens() * options.numHeads() * shape.valueDim()];
+    for (int token = 0; token < tree.tokens(); token++) {
+      int[] path = tree.path(token);
+      long[] seen = new long[Math.toIntExact(start + path.length)];
+      Arrays.setAll(seen, t -> t < start ? t : start + path[(int) (t - start)]);
       for (int head = 0; head < options.numHeads(); head++) {
         int row = token * options.numHeads() + head;
         double[] query = new double[shape.keyDim()];
@@ -66,13 +84,14 @@ public final class ReferenceAttention {
                 options,
                 sinkLogits == null ? Double.NEGATIVE_INFINITY : sinkLogits[head],
                 query,
-                length - tokens + token);
+                seen);
         System.arraycopy(result, 0, out, row * shape.valueDim(), shape.valueDim());
       }
     }
     return out;
   }
 
+  /** {@code tokens[t]} is the one at position {@code t}, the last of them the query's own. */
   private static double[] attend(
       KvView view,
       int layer,
@@ -80,17 +99,17 @@ public final class ReferenceAttention {
       AttentionOptions options,
       double sinkLogit,
       double[] query,
-      long position) {
+      long[] tokens) {
     KvShape shape = view.layout().shape();
-    double[] scores = new double[Math.toIntExact(position + 1)];
+    double[] scores = new double[tokens.length];
     float[] key = new float[shape.keyDim()];
     double maximum = sinkLogit;
     for (int t = 0; t < scores.length; t++) {
       scores[t] = Double.NEGATIVE_INFINITY;
-      if (!options.sees(position, t)) {
+      if (!options.sees(tokens.length - 1, t)) {
         continue;
       }
-      RowReader.key(view, layer, kvHead, t, key);
+      RowReader.key(view, layer, kvHead, tokens[t], key);
       double dot = 0;
       for (int d = 0; d < key.length; d++) {
         dot += query[d] * key[d];
@@ -110,7 +129,7 @@ public final class ReferenceAttention {
         continue;
       }
       total += weight;
-      RowReader.value(view, layer, kvHead, t, value);
+      RowReader.value(view, layer, kvHead, tokens[t], value);
       for (int d = 0; d < value.length; d++) {
         out[d] += weight * value[d];
       }

@@ -43,10 +43,22 @@ final class RowBlock {
 
   private long aheadEnd;
   private long preparedCall;
-  private int preparedHead;
+  private int preparedName;
   private int rows;
   private long lowest;
   private long highest;
+
+  /** The tree whose tokens the rows are of, or null; and the position where it begins. */
+  private TokenTree tree;
+
+  private long treeStart;
+
+  private int paths;
+
+  /** The paths that the rows are taken with, and where the rows of each end. */
+  private final int[] pathNumbers;
+
+  private final int[] pathEnds;
 
   /** Position of each row's token. */
   private final long[] positions;
@@ -77,7 +89,9 @@ final class RowBlock {
     this.aheadTokens = Math.clamp(AHEAD_BYTES / bytesPerToken(layout), TILE, SPLIT) / TILE * TILE;
     this.stateFloats = 3 * lanes;
     this.tile = new Tile(layout, group, TILE, arena);
-    int padded = Math.ceilDiv(mostRows, ROWS) * ROWS;
+    int padded = padded(mostRows);
+    pathNumbers = new int[padded / ROWS];
+    pathEnds = new int[padded / ROWS];
     positions = new long[padded];
     q = new float[padded * keyKernel.stride()];
     scores = new float[TILE * ROWS];
@@ -93,19 +107,34 @@ final class RowBlock {
     return layout.keyRowBytes() + (layout.shape().valuesInKeys() ? 0 : layout.valueRowBytes());
   }
 
-  /** Whether the rows are those of this head in this call, from the split before. */
-  boolean holds(long call, int head) {
-    return preparedCall == call && preparedHead == head;
+  /** So many rows, filled up to whole blocks. */
+  static int padded(int rows) {
+    return Math.ceilDiv(rows, ROWS) * ROWS;
+  }
+
+  /** Rows that there is room for, a multiple of {@link Kernels#ROWS}. */
+  int capacity() {
+    return positions.length;
+  }
+
+  /** Whether the rows are those of this name in this call, from the split before. */
+  boolean holds(long call, int name) {
+    return preparedCall == call && preparedName == name;
   }
 
   /**
    * Begins with no rows and nothing seen.
    *
    * @param call a number greater than 0 that names the call
+   * @param name says within the call whose rows will be added, for {@link #holds}
    */
-  void begin(long call, int head) {
+  void begin(long call, int name) {
     preparedCall = call;
-    preparedHead = head;
+    preparedName = name;
+    tree = null;
+    treeStart = Long.MAX_VALUE;
+    paths = 0;
+    tile.followNone();
     rows = 0;
     lowest = Long.MAX_VALUE;
     highest = -1;
@@ -119,14 +148,46 @@ final class RowBlock {
     highest = Math.max(highest, position);
   }
 
-  /** Completes the last block with rows of zeros, and clears what the splits were merged to. */
+  /**
+   * The rows to come are of a tree's tokens, path by path, each at its depth behind {@code start}.
+   */
+  void beginTree(TokenTree newTree, long start) {
+    tree = newTree;
+    treeStart = start;
+  }
+
+  /** The rows since the last path's end were taken with this path; fills up the last block. */
+  void endPath(int path) {
+    fillUp();
+    rows = padded(rows);
+    pathNumbers[paths] = path;
+    pathEnds[paths++] = rows;
+  }
+
+  /** Completes the last block with rows of zeros. */
+  private void fillUp() {
+    Arrays.fill(q, rows * keyKernel.stride(), padded(rows) * keyKernel.stride(), 0f);
+    Arrays.fill(positions, rows, padded(rows), rows == 0 ? -1 : positions[rows - 1]);
+  }
+
+  /** Completes the last block, and clears what the splits were merged to. */
   void ready() {
-    int padded = Math.ceilDiv(rows, ROWS) * ROWS;
-    Arrays.fill(q, rows * keyKernel.stride(), padded * keyKernel.stride(), 0f);
-    Arrays.fill(positions, rows, padded, rows == 0 ? -1 : positions[rows - 1]);
+    fillUp();
+    int padded = padded(rows);
     Arrays.fill(maxima, 0, padded, Float.NEGATIVE_INFINITY);
     Arrays.fill(totals, 0, padded, 0f);
     Arrays.fill(merged, 0, padded * valueKernel.stride(), 0f);
+  }
+
+  /** Works through all splits that the rows see, and merges them. */
+  void splits(KvView view, int layer, int kvHead) {
+    long window = options.windowStart(lowest);
+    for (long start = 0; start <= highest; start += SPLIT) {
+      if (start < options.sinkTokens() || start + SPLIT > window) {
+        split(view, layer, kvHead, start);
+        mergeSplit();
+      }
+    }
   }
 
   /** Works through the split that begins at {@code start}, from nothing. */
@@ -134,7 +195,7 @@ final class RowBlock {
     for (int block = 0; block < rows; block += ROWS) {
       softmax.clear(state, block / ROWS * stateFloats);
     }
-    Arrays.fill(sums, 0, Math.ceilDiv(rows, ROWS) * ROWS * valueKernel.stride(), 0f);
+    Arrays.fill(sums, 0, padded(rows) * valueKernel.stride(), 0f);
     aheadEnd = -1;
     for (long from = start; from < start + SPLIT && from <= highest; from += TILE) {
       tile(view, layer, kvHead, from, Math.min(from + TILE, highest + 1));
@@ -159,9 +220,26 @@ final class RowBlock {
       aheadEnd = end <= window ? to : Math.min(tileStart + aheadTokens, highest + 1);
       tile.readAhead(view, layer, kvHead, start, aheadEnd);
     }
-    tile.locate(view, layer, kvHead, start, to);
+    if (end <= treeStart) {
+      tile.locate(view, layer, kvHead, start, to);
+      blocks(0, rows, start, to);
+      return;
+    }
+    for (int path = 0, from = 0; path < paths; from = pathEnds[path++]) {
+      long pathEnd = Math.min(to, positions[pathEnds[path] - 1] + 1);
+      if (start < pathEnd) {
+        int number = pathNumbers[path];
+        tile.follow(treeStart, tree.pathTokens(number), tree.straightTokens(number));
+        tile.locate(view, layer, kvHead, start, pathEnd);
+        blocks(from, pathEnds[path], start, pathEnd);
+      }
+    }
+  }
+
+  /** Takes the tile that was located into the rows {@code [fromRow, toRow)}. */
+  private void blocks(int fromRow, int toRow, long start, long to) {
     int vectors = (int) Math.ceilDiv(to - start, group);
-    for (int block = 0; block < rows; block += ROWS) {
+    for (int block = fromRow; block < toRow; block += ROWS) {
       long last = positions[Math.min(block + ROWS, rows) - 1];
       if (last < start) {
         continue;
@@ -211,7 +289,7 @@ final class RowBlock {
   }
 
   /** Merges the split just worked through with those before it. */
-  void mergeSplit() {
+  private void mergeSplit() {
     int stride = valueKernel.stride();
     for (int row = 0; row < rows; row++) {
       int at = row / ROWS * stateFloats;
@@ -249,11 +327,11 @@ final class RowBlock {
     return kernel.stride() + 2;
   }
 
-  /** Leaves the split just worked through in {@code store}, {@code [rows][storedFloats]}. */
-  void store(MemorySegment store, long offset) {
+  /** Leaves {@code count} rows of the split just done in {@code store}, {@code [][storedFloats]}. */
+  void store(int first, int count, MemorySegment store, long offset) {
     int stride = valueKernel.stride();
     long to = offset;
-    for (int row = 0; row < rows; row++) {
+    for (int row = first; row < first + count; row++) {
       int at = row / ROWS * stateFloats;
       MemorySegment.copy(sums, row * stride, store, FLOAT, to, stride);
       store.set(FLOAT, to + 4L * stride, softmax.maximum(state, at, row % ROWS));

@@ -24,6 +24,14 @@ final class Tile {
   private final int[] counts;
   private int pieces;
 
+  /** From this position on the tokens are those of {@link #path}. */
+  private long pathFrom = Long.MAX_VALUE;
+
+  /** Position of the token that {@link #path} counts from. */
+  private long pathBase;
+
+  private int[] path;
+
   /** What was read ahead, so that the reads cannot be left out. */
   private long sink;
 
@@ -50,6 +58,28 @@ final class Tile {
     counts = new int[most];
   }
 
+  /**
+   * Takes, in what is located next, the token {@code base + path[i]} for the one at position {@code
+   * base + i}: a path of a tree. It is copied together to where it would stand alone.
+   *
+   * @param straight how many tokens at the front of the path are 0, 1, 2, ..., and stay in place
+   */
+  void follow(long base, int[] newPath, int straight) {
+    pathBase = base;
+    path = newPath;
+    pathFrom = base + straight;
+  }
+
+  /** Takes all tokens in their order again. */
+  void followNone() {
+    pathFrom = Long.MAX_VALUE;
+    path = null;
+  }
+
+  private long token(long position) {
+    return position < pathFrom ? position : pathBase + path[(int) (position - pathBase)];
+  }
+
   /** Finds the rows {@code [from, to)} of a layer and head; {@code from} begins a group. */
   void locate(KvView view, int layer, int kvHead, long from, long to) {
     if (to - from > tokens) {
@@ -61,7 +91,7 @@ final class Tile {
     long at = from;
     while (at < to) {
       int row = (int) (at - view.runStart(run));
-      int inRun = (int) Math.min(to - at, view.runTokens(run) - row);
+      int inRun = (int) Math.min(Math.min(to, pathFrom) - at, view.runTokens(run) - row);
       int whole = at + inRun == to ? inRun : inRun - inRun % group;
       if (whole > 0) {
         add(
@@ -87,10 +117,11 @@ final class Tile {
     KvLayout layout = view.layout();
     int run = firstRun;
     for (int i = 0; i < count; i++) {
-      while (from + i >= view.runStart(run) + view.runTokens(run)) {
+      long token = token(from + i);
+      while (token >= view.runStart(run) + view.runTokens(run)) {
         run++;
       }
-      int row = (int) (from + i - view.runStart(run));
+      int row = (int) (token - view.runStart(run));
       MemorySegment.copy(
           view.keys(run),
           layout.keyOffset(layer, kvHead, row),

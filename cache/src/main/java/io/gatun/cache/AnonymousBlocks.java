@@ -26,10 +26,7 @@ public final class AnonymousBlocks implements BlockSource {
   public KvBlock allocate() {
     Arena arena = Arena.ofShared();
     try {
-      MemorySegment memory =
-          Posix.AVAILABLE
-              ? Posix.reserve(layout.blockBytes(), arena)
-              : arena.allocate(layout.blockBytes(), KvLayout.PAGE);
+      MemorySegment memory = BlockMemory.reserve(layout.blockBytes(), arena);
       KvBlock block = BlockMemory.block(nextId.getAndIncrement(), layout, memory, 0, this);
       arenas.put(block, arena);
       return block;

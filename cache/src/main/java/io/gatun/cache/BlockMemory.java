@@ -23,7 +23,20 @@ public final class BlockMemory {
     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))
   };
 
+  /** Whether {@link #reserve} costs nothing until the memory is touched. */
+  public static final boolean CAN_RESERVE = Posix.AVAILABLE;
+
   private BlockMemory() {}
+
+  /**
+   * Zeroed memory outside the heap, at a page border, freed when the arena closes. Where {@link
+   * #CAN_RESERVE}, only addresses are taken, and memory as it is touched.
+   *
+   * @throws GatunException if it is not to be had
+   */
+  public static MemorySegment reserve(long bytes, Arena arena) {
+    return CAN_RESERVE ? Posix.reserve(bytes, arena) : arena.allocate(bytes, KvLayout.PAGE);
+  }
 
   /** A block over {@code memory}: the keys at {@code offset}, the values behind them. */
   public static KvBlock block(
