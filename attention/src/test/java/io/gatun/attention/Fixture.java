@@ -7,10 +7,14 @@ import io.gatun.cache.KvType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.Random;
 
 /** A cache with random rows, and queries for it. */
 final class Fixture implements AutoCloseable {
+  /** The element types that the kernels read. */
+  static final List<KvType> TYPES = List.of(KvType.F32, KvType.F16, KvType.BF16);
+
   final AttentionOptions options;
   final KvCache cache;
   final Random random;
