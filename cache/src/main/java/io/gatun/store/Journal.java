@@ -3,7 +3,6 @@ package io.gatun.store;
 import io.gatun.cache.BlockMemory;
 import io.gatun.cache.DiskFullException;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -58,24 +57,6 @@ final class Journal implements AutoCloseable {
     this.forced = 0;
     // The commits of one thread and the group force of another both come here, one at a time.
     payload.singleThreadedCheckDisabled(true);
-  }
-
-  /**
-   * Creates a journal of one page and no records, not forced: {@link #force} of an opened one does.
-   *
-   * @throws DiskFullException if the disk has no room; nothing is left
-   */
-  static void create(Path file, JournalHeader header) throws IOException {
-    Uninterrupted.call(() -> {
-      BlockMemory.createPreallocated(file, SMALLEST);
-      return null;
-    });
-    try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "rw")) {
-      journal.write(header.encode());
-    } catch (IOException e) {
-      Files.deleteIfExists(file);
-      throw e;
-    }
   }
 
   /**
@@ -150,14 +131,7 @@ final class Journal implements AutoCloseable {
 
   private synchronized boolean appended(JournalRecord record) {
     health.check();
-    payload.clear();
-    payload.writeUnsignedByte(record.code());
-    record.writeMarshallable(payload);
-    byte[] bytes = payload.toByteArray();
-    if (bytes.length > JournalScan.LARGEST) {
-      throw new IllegalStateException(
-          "a record of %,d bytes; %,d is the largest".formatted(bytes.length, JournalScan.LARGEST));
-    }
+    byte[] bytes = JournalRecord.payload(record, payload);
     if (end + JournalScan.FRAME + bytes.length > map.byteSize()) {
       return false;
     }
@@ -176,14 +150,18 @@ final class Journal implements AutoCloseable {
     return true;
   }
 
-  private void grow(long needed) {
-    health.check();
-    long size = map.byteSize();
+  /** The size to which a journal of {@code size} bytes grows to hold {@code needed} bytes. */
+  static long sizeFor(long size, long needed) {
     long bigger = size;
-    while (bigger < end + needed) {
+    while (bigger < needed) {
       bigger += Math.min(bigger, LARGEST_STEP);
     }
-    long target = bigger;
+    return bigger;
+  }
+
+  private void grow(long needed) {
+    health.check();
+    long target = sizeFor(map.byteSize(), end + needed);
     try {
       Uninterrupted.call(() -> {
         BlockMemory.extendPreallocated(file, target);

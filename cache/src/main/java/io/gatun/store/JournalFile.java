@@ -8,6 +8,7 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -85,10 +86,14 @@ record JournalFile(
 
   private static long lastNonZero(RandomAccessFile journal, long from) throws IOException {
     byte[] chunk = new byte[1 << 16];
+    byte[] zeros = new byte[chunk.length];
     journal.seek(from);
     long position = from;
     long last = from;
     for (int read; (read = journal.read(chunk)) > 0; position += read) {
+      if (Arrays.equals(chunk, 0, read, zeros, 0, read)) {
+        continue;
+      }
       for (int i = read - 1; i >= 0; i--) {
         if (chunk[i] != 0) {
           last = position + i + 1;

@@ -75,6 +75,11 @@ record JournalHeader(int owner, long created, KvLayout layout, Fingerprint finge
         Fingerprint.of(digest));
   }
 
+  /** Writes the published end into a page. */
+  static void publish(byte[] page, long end) {
+    ByteBuffer.wrap(page).order(ByteOrder.LITTLE_ENDIAN).putLong(PUBLISHED, end);
+  }
+
   /** The published end in a page; not checked, since records are. */
   static long published(byte[] bytes) {
     return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong(PUBLISHED);

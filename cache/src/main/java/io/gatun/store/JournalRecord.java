@@ -3,6 +3,7 @@ package io.gatun.store;
 import io.gatun.cache.GatunException;
 import java.util.ArrayList;
 import java.util.List;
+import net.openhft.chronicle.bytes.Bytes;
 import net.openhft.chronicle.bytes.BytesIn;
 import net.openhft.chronicle.bytes.BytesMarshallable;
 import net.openhft.chronicle.bytes.BytesOut;
@@ -27,6 +28,20 @@ sealed interface JournalRecord extends BytesMarshallable {
       case Mark.CLOSED -> new Mark(Mark.CLOSED);
       default -> throw new GatunException("record type %d is not known".formatted(code));
     };
+  }
+
+  /** The payload of a record: its type, then its fields; {@code buffer} is overwritten. */
+  static byte[] payload(JournalRecord record, Bytes<byte[]> buffer) {
+    buffer.clear();
+    buffer.writeUnsignedByte(record.code());
+    record.writeMarshallable(buffer);
+    byte[] payload = buffer.toByteArray();
+    if (payload.length > JournalScan.LARGEST) {
+      throw new IllegalStateException(
+          "a record of %,d bytes; %,d is the largest"
+              .formatted(payload.length, JournalScan.LARGEST));
+    }
+    return payload;
   }
 
   /**

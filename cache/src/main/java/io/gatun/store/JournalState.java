@@ -14,7 +14,11 @@ import java.util.Set;
 final class JournalState {
   private final int blockTokens;
   private final Tokens tokens;
-  private List<RunState> runs = List.of();
+  private final List<RunState> runs = new ArrayList<>();
+
+  /** The same, immutable, for those who ask; null if the runs have changed since. */
+  private List<RunState> published = List.of();
+
   private long committed;
   private boolean openTail;
   private boolean closed = true;
@@ -32,7 +36,10 @@ final class JournalState {
 
   /** The runs that hold the committed rows. Immutable. */
   List<RunState> runs() {
-    return runs;
+    if (published == null) {
+      published = List.copyOf(runs);
+    }
+    return published;
   }
 
   /** Tokens whose K/V is committed. */
@@ -97,40 +104,42 @@ final class JournalState {
 
   /** Drops the rows from a position on. */
   private void cut(long position) {
-    List<RunState> left = new ArrayList<>();
-    long start = 0;
-    for (RunState run : runs) {
-      if (start >= position) {
-        break;
-      }
-      int kept = (int) Math.min(run.tokens(), position - start);
-      left.add(kept == run.tokens() ? run : run.cut(kept));
-      start += run.tokens();
+    while (!runs.isEmpty() && position <= committed - runs.getLast().tokens()) {
+      committed -= runs.removeLast().tokens();
     }
-    runs = List.copyOf(left);
+    if (position < committed) {
+      RunState last = runs.removeLast();
+      runs.add(last.cut((int) (last.tokens() - (committed - position))));
+    }
     committed = position;
+    published = null;
     // Whoever may write there says so in a record of its own, after it has made sure of it.
     openTail = false;
   }
 
+  /** Looks at the runs that change only: a long conversation has as many commits as blocks. */
   private void apply(JournalRecord.Rows rows) {
     if (rows.keptRuns > runs.size()) {
       throw new GatunException("%d runs are kept of %d".formatted(rows.keptRuns, runs.size()));
     }
-    List<RunState> next = new ArrayList<>(runs.subList(0, rows.keptRuns));
-    for (JournalRecord.RunChange change : rows.runs) {
-      RunState before = next.size() < runs.size() ? runs.get(next.size()) : null;
-      next.add(RunState.of(change, before, blockTokens));
+    long total = committed;
+    for (int i = rows.keptRuns; i < runs.size(); i++) {
+      total -= runs.get(i).tokens();
     }
-    long total = 0;
-    for (RunState run : next) {
+    List<RunState> changed = new ArrayList<>(rows.runs.size());
+    for (JournalRecord.RunChange change : rows.runs) {
+      int place = rows.keptRuns + changed.size();
+      RunState run = RunState.of(change, place < runs.size() ? runs.get(place) : null, blockTokens);
+      changed.add(run);
       total += run.tokens();
     }
     if (total > tokens.count()) {
       throw new GatunException(
           "K/V of %d tokens, but only %d token ids are known".formatted(total, tokens.count()));
     }
-    runs = List.copyOf(next);
+    runs.subList(rows.keptRuns, runs.size()).clear();
+    runs.addAll(changed);
+    published = null;
     committed = total;
     openTail = rows.openTail;
     time = rows.time;

@@ -43,12 +43,15 @@ final class NewConversation {
     Path unfinished = files.folder().resolveSibling(".new-" + UUID.randomUUID());
     try {
       Folders.create(unfinished);
-      Path journal = unfinished.resolve("journal");
-      JournalHeader header =
-          new JournalHeader(owner, System.currentTimeMillis(), layout, fingerprint);
-      Journal.create(journal, header);
+      JournalImage journal =
+          new JournalImage(
+              new JournalHeader(owner, System.currentTimeMillis(), layout, fingerprint));
+      if (source != null) {
+        copy(source, at, journal, layout);
+      }
       Folders.createFile(unfinished.resolve("used"));
-      fill(journal, header, source, at);
+      journal.write(unfinished.resolve("journal"));
+      // Costs nothing where forcing a new file forces its name; not every file system does that.
       Folders.force(unfinished);
       Files.move(unfinished, files.folder(), StandardCopyOption.ATOMIC_MOVE);
       Folders.force(files.folder().getParent());
@@ -59,40 +62,22 @@ final class NewConversation {
     }
   }
 
-  /** Writes the records of a new journal and forces it. */
-  private void fill(Path file, JournalHeader header, JournalFile source, int at)
-      throws IOException {
-    Health health = new Health("the journal " + file);
-    try (Journal journal =
-        Journal.open(file, health, JournalHeader.BYTES, JournalHeader.crc(header.encode()))) {
-      if (source != null) {
-        copy(source, at, journal, header.layout());
-      }
-      journal.force();
-    }
-  }
-
-  private void copy(JournalFile source, int at, Journal journal, KvLayout layout)
+  private void copy(JournalFile source, int at, JournalImage journal, KvLayout layout)
       throws IOException {
     List<RunState> shared = firstRuns(source.state(), at);
     announce(source.state(), shared, layout);
-    JournalState state = new JournalState(layout.blockTokens());
     int[] ids = new int[Math.min(at, JournalRecord.Ids.MOST)];
     for (int done = 0; done < at; done += ids.length) {
       int count = Math.min(ids.length, at - done);
       source.state().tokens().copy(done, ids, 0, count);
-      append(journal, state, new JournalRecord.Ids(done, ids, 0, count));
+      journal.append(new JournalRecord.Ids(done, ids, 0, count));
     }
     long now = System.currentTimeMillis();
     if (!shared.isEmpty()) {
-      append(journal, state, state.change(shared, false, now));
+      JournalState empty = new JournalState(layout.blockTokens());
+      journal.append(empty.change(shared, false, now));
     }
-    append(journal, state, new JournalRecord.Mark(JournalRecord.Mark.CLOSED, now));
-  }
-
-  private static void append(Journal journal, JournalState state, JournalRecord record) {
-    journal.append(record);
-    state.apply(record);
+    journal.append(new JournalRecord.Mark(JournalRecord.Mark.CLOSED, now));
   }
 
   private static List<RunState> firstRuns(JournalState state, long tokens) {

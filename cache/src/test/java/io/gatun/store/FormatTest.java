@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.zip.CRC32C;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
@@ -50,25 +51,43 @@ class FormatTest {
   private static byte[] journal() throws IOException {
     Path folder = Files.createTempDirectory("gatun-format");
     Path file = folder.resolve("journal");
-    JournalHeader header = new JournalHeader(OWNER, TIME, LAYOUT, MODEL.with(LAYOUT));
-    Journal.create(file, header);
+    JournalHeader header = header();
+    new JournalImage(header).write(file);
     Health health = new Health("golden");
     try (Journal journal =
         Journal.open(file, health, JournalHeader.BYTES, JournalHeader.crc(header.encode()))) {
-      journal.append(new JournalRecord.Mark(JournalRecord.Mark.OPENED, TIME + 1));
-      journal.append(new JournalRecord.Ids(0, new int[] {0, 1, 127, 128, 300, 50_000}, 0, 6));
-      JournalRecord.Rows rows = new JournalRecord.Rows();
-      rows.time = TIME + 2;
-      rows.openTail = true;
-      rows.runs.add(
-          new JournalRecord.RunChange(
-              BlockFolder.id(OWNER, 0), 3, 0, new int[] {3}, new int[] {rowsCrc(3)}));
-      journal.append(rows);
-      journal.append(new JournalRecord.Ids(5, new int[0], 0, 0));
-      journal.append(new JournalRecord.Mark(JournalRecord.Mark.CLOSED, TIME + 3));
+      records().forEach(journal::append);
       journal.force();
     }
     return Files.readAllBytes(file);
+  }
+
+  /** The same, as a conversation begins that is made with all of its records. */
+  private static byte[] journalImage() throws IOException {
+    Path file = Files.createTempDirectory("gatun-format").resolve("journal");
+    JournalImage image = new JournalImage(header());
+    records().forEach(image::append);
+    image.write(file);
+    return Files.readAllBytes(file);
+  }
+
+  private static JournalHeader header() {
+    return new JournalHeader(OWNER, TIME, LAYOUT, MODEL.with(LAYOUT));
+  }
+
+  private static List<JournalRecord> records() {
+    JournalRecord.Rows rows = new JournalRecord.Rows();
+    rows.time = TIME + 2;
+    rows.openTail = true;
+    rows.runs.add(
+        new JournalRecord.RunChange(
+            BlockFolder.id(OWNER, 0), 3, 0, new int[] {3}, new int[] {rowsCrc(3)}));
+    return List.of(
+        new JournalRecord.Mark(JournalRecord.Mark.OPENED, TIME + 1),
+        new JournalRecord.Ids(0, new int[] {0, 1, 127, 128, 300, 50_000}, 0, 6),
+        rows,
+        new JournalRecord.Ids(5, new int[0], 0, 0),
+        new JournalRecord.Mark(JournalRecord.Mark.CLOSED, TIME + 3));
   }
 
   /** Key of token t: t, t + 0.25, t + 0.5, t + 0.75; value: -t, -t - 0.5. */
@@ -115,6 +134,7 @@ class FormatTest {
   void todaysBytesAreTheGoldenOnes() throws IOException {
     assertThat(HexFormat.of().formatHex(journal()))
         .isEqualTo(HexFormat.of().formatHex(fixture("journal.gz")));
+    assertThat(journalImage()).isEqualTo(fixture("journal.gz"));
     assertThat(block().array()).isEqualTo(fixture("block.gz"));
   }
 
