@@ -114,7 +114,9 @@ class SystemCallKillTest {
       List<String> lines = expectation.lines();
       assertThat(lines).noneMatch(line -> line.contains("BROKEN"));
       if (exit == 3) {
-        assertThat(lines).last().isEqualTo("POISONED 1");
+        // strace counts the calls of each thread: the late force of another conversation's token
+        // ids may be the k-th of its thread, and fail, too.
+        assertThat(lines).last().asString().matches("POISONED [1-9]");
       } else {
         // A folder or a new journal could not be forced: the operation failed, and nothing of it
         // counts.
