@@ -44,26 +44,7 @@ public final class Hadamard {
     if (block == 1) {
       return;
     }
-    for (int from = at; from < at + count; from += block) {
-      rotateBlock(values, from, block);
-    }
-  }
-
-  private static void rotateBlock(float[] values, int at, int block) {
-    for (int apart = 1; apart < block; apart *= 2) {
-      for (int pair = at; pair < at + block; pair += 2 * apart) {
-        for (int i = pair; i < pair + apart; i++) {
-          float a = values[i];
-          float b = values[i + apart];
-          values[i] = a + b;
-          values[i + apart] = a - b;
-        }
-      }
-    }
-    float factor = factor(block);
-    for (int i = at; i < at + block; i++) {
-      values[i] *= factor;
-    }
+    RowMath.best().rotate(values, at, count, block);
   }
 
   /** 1/sqrt(block), rounded once. */

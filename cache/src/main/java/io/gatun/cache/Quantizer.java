@@ -1,20 +1,19 @@
 package io.gatun.cache;
 
-import java.util.Arrays;
-
 /**
- * Turns groups of {@link KvType#GROUP} values into codes and a scale. This arithmetic defines the
- * stored bits.
+ * How a group of {@link KvType#GROUP} values becomes codes and a scale. This arithmetic defines the
+ * stored bits; {@link RowMath} does it.
  *
- * <p><b>8 bits.</b> scale = largest magnitude / 127, code = value / scale rounded to nearest, ties to
- * even. The error of a value is at most half a scale.
+ * <p><b>8 bits.</b> scale = largest magnitude / 127, code = value x (1 / scale) rounded to nearest,
+ * ties to even; each operation in f32. The error of a value is at most half a scale, but for the
+ * rounding of these few operations.
  *
  * <p><b>4 bits.</b> The value of the largest magnitude, m, settles the scale's sign: codes reach one
  * step further down than up, so m goes down. Of the scales -m/8, -m/8.5 and -m/9 that with the least
  * squared error of the group is taken (the first of equals); the last two cut m itself off a little
  * to have finer steps for the others. On gaussian values the root mean square error is 9.10 % of
  * theirs; -m/8 alone, as in llama.cpp's Q4_0, leaves 9.50 %, |m|/7 leaves 10.77 %, and eleven
- * candidates from 7.25 to 10 leave 9.01 % ({@code QuantizerTest} holds the first three).
+ * candidates from 7.25 to 10 leave 9.01 % ({@code QuantizedRowsTest} holds the first three).
  *
  * <p>A scale below 2^-126 becomes 0, and so do the values: they are smaller than 1.5e-36, and numbers
  * that short of bits help nobody.
@@ -35,58 +34,10 @@ final class Quantizer {
 
   private Quantizer() {}
 
-  /** Codes {@code values[at .. at + 64)} into {@code codes[0 .. 64)}; returns the scale. */
-  static float group8(float[] values, int at, int[] codes) {
-    float largest = 0;
-    for (int i = 0; i < KvType.GROUP; i++) {
-      largest = Math.max(largest, Math.abs(values[at + i]));
-    }
-    float scale = scale8(largest);
-    for (int i = 0; i < KvType.GROUP; i++) {
-      codes[i] = scale == 0 ? 0 : round(values[at + i] / scale);
-    }
-    return scale;
-  }
-
-  /** The 8-bit scale of a group. No quotient rounds past 127, so that codes need no clamp. */
+  /** The 8-bit scale of a group. No value times its inverse rounds past 127, so codes need no clamp. */
   static float scale8(float largest) {
     float scale = largest / LARGEST_8_BIT_CODE;
     return scale < Float.MIN_NORMAL ? 0 : scale;
-  }
-
-  /** Codes {@code values[at .. at + 64)} into {@code codes[0 .. 64)}; returns the scale. */
-  static float group4(float[] values, int at, int[] codes, float[] errors) {
-    float least = 0;
-    float most = 0;
-    for (int i = 0; i < KvType.GROUP; i++) {
-      least = Math.min(least, values[at + i]);
-      most = Math.max(most, values[at + i]);
-    }
-    float extreme = extreme4(least, most);
-    if (extreme == 0) {
-      Arrays.fill(codes, 0, KvType.GROUP, 0);
-      return 0;
-    }
-    float best = 0;
-    float bestError = Float.POSITIVE_INFINITY;
-    for (float divisor : DIVISORS) {
-      float scale = extreme / divisor;
-      Arrays.fill(errors, 0f);
-      for (int i = 0; i < KvType.GROUP; i++) {
-        float steps = values[at + i] / scale;
-        float error = steps - round4(steps);
-        errors[i % ERROR_LANES] = Math.fma(error, error, errors[i % ERROR_LANES]);
-      }
-      float error = sum(errors) / (divisor * divisor);
-      if (error < bestError) {
-        bestError = error;
-        best = scale;
-      }
-    }
-    for (int i = 0; i < KvType.GROUP; i++) {
-      codes[i] = round4(values[at + i] / best);
-    }
-    return best;
   }
 
   /**
@@ -106,14 +57,5 @@ final class Quantizer {
       }
     }
     return lanes[0];
-  }
-
-  private static int round4(float steps) {
-    return Math.clamp(round(steps), -8, 7);
-  }
-
-  /** To the nearest integer, ties to even. */
-  private static int round(float value) {
-    return Float.floatToRawIntBits(value + ROUNDER) - ROUNDER_BITS;
   }
 }

@@ -7,27 +7,30 @@ import static io.gatun.cache.KvType.LE_SHORT;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** Encodes f32 rows of one type and width. It owns scratch memory: one thread at a time. */
+/**
+ * Encodes f32 rows of one type and width, rounding to nearest, ties to even. A row is copied to
+ * small arrays of this object, worked on there by loops that become vector instructions, and copied
+ * to the block; nothing is allocated. One thread at a time.
+ */
 final class RowEncoder {
   /** Rows come as the machine's own floats. */
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
-  private static final ValueLayout.OfInt FLOAT_BITS = ValueLayout.JAVA_INT_UNALIGNED;
-
+  private final RowMath math;
   private final KvType type;
   private final int dim;
   private final int rotation;
   private final int scales;
 
-  /** The row, turned, with zeros up to a whole group behind it. */
+  /** A row, with zeros up to a whole group behind it. */
   private final float[] values;
-
-  /** One group. */
-  private final int[] codes = new int[GROUP];
 
   private final float[] errors = new float[Quantizer.ERROR_LANES];
 
-  /** The row as it is stored. */
+  /** The row as it is stored: 16-bit types. */
+  private final short[] shorts;
+
+  /** The row as it is stored: quantised types. */
   private final byte[] packed;
 
   /**
@@ -35,14 +38,15 @@ final class RowEncoder {
    *
    * @param rotation width of the blocks in which rows are turned
    */
-  RowEncoder(KvType type, int dim, int rotation) {
+  RowEncoder(RowMath math, KvType type, int dim, int rotation) {
+    this.math = math;
     this.type = type;
     this.dim = dim;
     this.rotation = rotation;
     this.scales = type.scales(dim);
-    this.values = new float[scales * GROUP];
-    // Room for a whole last group, of which the row may take half.
-    this.packed = new byte[scales * GROUP];
+    this.values = new float[Math.ceilDiv(dim, GROUP) * GROUP];
+    this.shorts = new short[values.length];
+    this.packed = new byte[values.length + RowMath.SPILL];
   }
 
   /**
@@ -53,28 +57,24 @@ final class RowEncoder {
   void encode(
       MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long scaleOffset) {
     switch (type) {
-      case F32 -> {
-        for (long i = 0; i < dim; i++) {
-          to.set(LE_FLOAT, toOffset + 4 * i, from.get(FLOAT, fromOffset + 4 * i));
-        }
-      }
+      case F32 -> MemorySegment.copy(from, FLOAT, fromOffset, to, LE_FLOAT, toOffset, dim);
       case F16 -> {
-        for (long i = 0; i < dim; i++) {
-          short half = Float.floatToFloat16(from.get(FLOAT, fromOffset + 4 * i));
-          to.set(LE_SHORT, toOffset + 2 * i, half);
+        MemorySegment.copy(from, FLOAT, fromOffset, values, 0, dim);
+        for (int i = 0; i < dim; i++) {
+          shorts[i] = Float.floatToFloat16(values[i]);
         }
+        MemorySegment.copy(shorts, 0, to, LE_SHORT, toOffset, dim);
       }
       case BF16 -> {
-        for (long i = 0; i < dim; i++) {
-          int bits = from.get(FLOAT_BITS, fromOffset + 4 * i);
-          // Half of the last kept bit, less one where that bit is 0: ties go to even.
-          int rounded = bits + 0x7fff + ((bits >>> 16) & 1);
-          to.set(LE_SHORT, toOffset + 2 * i, (short) (rounded >>> 16));
-        }
+        MemorySegment.copy(from, FLOAT, fromOffset, values, 0, dim);
+        math.bfloat16(values, dim, shorts);
+        MemorySegment.copy(shorts, 0, to, LE_SHORT, toOffset, dim);
       }
       case Q8, Q4, Q8_PLAIN, Q4_PLAIN -> {
         MemorySegment.copy(from, FLOAT, fromOffset, values, 0, dim);
-        Hadamard.rotate(values, 0, dim, rotation);
+        if (rotation > 1) {
+          math.rotate(values, 0, dim, rotation);
+        }
         quantize(to, scaleOffset);
         MemorySegment.copy(packed, 0, to, ValueLayout.JAVA_BYTE, toOffset, type.rowBytes(dim));
       }
@@ -86,22 +86,12 @@ final class RowEncoder {
       int at = group * GROUP;
       float scale;
       if (type.bits() == 8) {
-        scale = Quantizer.group8(values, at, codes);
-        for (int i = 0; i < GROUP; i++) {
-          packed[at + i] = (byte) codes[i];
-        }
+        scale = math.group8(values, at, packed, at);
       } else {
-        scale = Quantizer.group4(values, at, codes, errors);
-        pack4(at / 2, dim - at <= GROUP / 2 ? GROUP / 4 : GROUP / 2);
+        int bytes = dim - at <= GROUP / 2 ? GROUP / 4 : GROUP / 2;
+        scale = math.group4(values, at, packed, at / 2, bytes, errors);
       }
       to.set(LE_FLOAT, scaleOffset + (long) group * KvType.SCALE_BYTES, scale);
-    }
-  }
-
-  /** Puts slots j and j + {@code bytes} into byte j. */
-  private void pack4(int at, int bytes) {
-    for (int j = 0; j < bytes; j++) {
-      packed[at + j] = (byte) ((codes[j] + 8) | (codes[j + bytes] + 8) << 4);
     }
   }
 }

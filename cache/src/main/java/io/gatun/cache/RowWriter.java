@@ -10,17 +10,25 @@ final class RowWriter {
 
   private static final ValueLayout.OfInt FLOAT_BITS = ValueLayout.JAVA_INT_UNALIGNED;
 
+  /** Values that are checked at a time. */
+  private static final int CHUNK = 1024;
+
   private final KvLayout layout;
   private final KvShape shape;
+  private final int[] chunk = new int[CHUNK];
   private final RowEncoder keyEncoder;
   private final RowEncoder valueEncoder;
 
   RowWriter(KvLayout layout) {
+    this(layout, RowMath.best());
+  }
+
+  RowWriter(KvLayout layout, RowMath math) {
     this.layout = layout;
     this.shape = layout.shape();
-    this.keyEncoder = new RowEncoder(layout.keyType(), shape.keyDim(), layout.keyRotation());
+    this.keyEncoder = new RowEncoder(math, layout.keyType(), shape.keyDim(), layout.keyRotation());
     this.valueEncoder =
-        new RowEncoder(layout.valueType(), shape.valueDim(), layout.valueRotation());
+        new RowEncoder(math, layout.valueType(), shape.valueDim(), layout.valueRotation());
   }
 
   /**
@@ -47,12 +55,22 @@ final class RowWriter {
     }
     int limit = magnitudeLimit(type);
     int largest = 0;
-    for (long i = 0; i < count; i++) {
-      largest = Math.max(largest, rows.get(FLOAT_BITS, i * Float.BYTES) & 0x7fff_ffff);
+    for (long from = 0; from < count; from += CHUNK) {
+      int some = (int) Math.min(CHUNK, count - from);
+      MemorySegment.copy(rows, FLOAT_BITS, from * Float.BYTES, chunk, 0, some);
+      largest = Math.max(largest, largestMagnitude(chunk, some));
     }
     if (largest >= limit) {
       throw refused(what, type, layer, start, rows, dim, limit);
     }
+  }
+
+  private static int largestMagnitude(int[] bits, int count) {
+    int largest = 0;
+    for (int i = 0; i < count; i++) {
+      largest = Math.max(largest, bits[i] & 0x7fff_ffff);
+    }
+    return largest;
   }
 
   private GatunException refused(

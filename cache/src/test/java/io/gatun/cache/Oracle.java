@@ -27,7 +27,7 @@ final class Oracle {
       float scale = eight ? scale8(group) : scale4(group);
       scales[from / 64] = scale;
       for (int i = 0; i < group.length; i++) {
-        int code = scale == 0 ? 0 : (int) Math.rint((double) (group[i] / scale));
+        int code = scale == 0 ? 0 : (int) Math.rint((double) (group[i] * (1f / scale)));
         codes[from + i] = eight ? code : Math.max(-8, Math.min(7, code));
       }
     }
@@ -69,7 +69,7 @@ final class Oracle {
   private static float error4(float[] group, float scale) {
     float[] sums = new float[16];
     for (int i = 0; i < group.length; i++) {
-      float steps = group[i] / scale;
+      float steps = group[i] * (1f / scale);
       float rest = steps - (float) Math.max(-8, Math.min(7, Math.rint((double) steps)));
       sums[i % 16] = (float) ((double) rest * rest + sums[i % 16]);
     }

@@ -6,6 +6,7 @@ import io.gatun.bench.work.Storage;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
@@ -23,7 +24,10 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** Encoding the K/V rows of one token into one layer. A cache that is full begins anew. */
+/**
+ * Encoding the K/V rows of one token into one layer, beside a plain copy of the same f32 rows. A
+ * cache that is full begins anew.
+ */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -43,7 +47,7 @@ import org.openjdk.jmh.annotations.Warmup;
     })
 public class AppendBenchmark {
   /** Element type of K and V. */
-  @Param({"F32", "F16", "BF16"})
+  @Param({"F32", "F16", "BF16", "Q8", "Q4", "Q8_PLAIN", "Q4_PLAIN"})
   public KvType type;
 
   /** numHeads/numKvHeads/headDim. */
@@ -62,6 +66,8 @@ public class AppendBenchmark {
   private KvCache cache;
   private MemorySegment keys;
   private MemorySegment values;
+  private MemorySegment copies;
+  private long copied;
 
   /** Makes the cache and the rows. */
   @Setup(Level.Trial)
@@ -72,6 +78,7 @@ public class AppendBenchmark {
     rows = new RandomRows(1);
     keys = rows.next(shape.numKvHeads() * shape.headDim());
     values = rows.next(shape.numKvHeads() * shape.headDim());
+    copies = Arena.ofAuto().allocate(context * (keys.byteSize() + values.byteSize()), 4096);
   }
 
   /** One token. */
@@ -82,6 +89,16 @@ public class AppendBenchmark {
     }
     cache.append(0, keys, values, 1);
     cache.advance(1);
+  }
+
+  /** Its rows copied, and nothing else. */
+  @Benchmark
+  public void copy() {
+    long bytes = keys.byteSize();
+    long at = copied * 2 * bytes;
+    MemorySegment.copy(keys, 0, copies, at, bytes);
+    MemorySegment.copy(values, 0, copies, at + bytes, bytes);
+    copied = copied + 1 == context ? 0 : copied + 1;
   }
 
   /** Frees everything. */
