@@ -4,9 +4,11 @@ import io.gatun.attention.Team;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvType;
 import io.gatun.store.Fingerprint;
+import io.gatun.tools.matrix.Matrix;
 import io.gatun.tools.safetensors.Checkpoint;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.Map;
 
 /**
  * A model as Hugging Face offers it: a folder with {@code config.json}, safetensors files and {@code
@@ -19,16 +21,23 @@ public final class Model implements AutoCloseable {
   private final Checkpoint checkpoint;
   private final Arena arena;
   private final Weights weights;
+  private final WeightForm form;
   private final int[] stopIds;
   private Tokenizer tokenizer;
 
   private Model(
-      Path folder, ModelConfig config, Checkpoint checkpoint, Arena arena, Weights weights) {
+      Path folder,
+      ModelConfig config,
+      Checkpoint checkpoint,
+      Arena arena,
+      Weights weights,
+      WeightForm form) {
     this.folder = folder;
     this.config = config;
     this.checkpoint = checkpoint;
     this.arena = arena;
     this.weights = weights;
+    this.form = form;
     this.stopIds = config.eosIds().stream().mapToInt(Integer::intValue).toArray();
   }
 
@@ -39,12 +48,46 @@ public final class Model implements AutoCloseable {
    *     that Gatun runs
    */
   public static Model load(Path folder) {
+    return load(folder, (checkpoint, weights, arena) -> weights, WeightForm.MODEL);
+  }
+
+  /**
+   * Opens a model's folder and takes its weights in a form of one's choice. Weights that are to be
+   * rounded are looked for in a file and rounded if there is none, which takes seconds for each
+   * billion of them.
+   *
+   * @param team threads that round and check
+   * @throws io.gatun.cache.GatunException as {@link #load(Path)}, and if rounded weights cannot be
+   *     written or read
+   */
+  public static Model load(Path folder, WeightOptions options, Team team) {
+    if (options.form() == WeightForm.MODEL) {
+      return load(folder);
+    }
+    return load(
+        folder,
+        (checkpoint, weights, arena) -> {
+          String source = ModelDigest.of(checkpoint, team, options.notes());
+          Map<String, Matrix> rounded =
+              Q8Weights.of(folder, weights.streamed(), source, options, team, arena);
+          return weights.inForm(matrix -> rounded.get(matrix.name()));
+        },
+        options.form());
+  }
+
+  /** Turns the weights of a checkpoint into others. */
+  private interface Forming {
+    Weights form(Checkpoint checkpoint, Weights weights, Arena arena);
+  }
+
+  private static Model load(Path folder, Forming forming, WeightForm form) {
     // First the weights: a path that is no model folder gets the message that says so.
     Checkpoint checkpoint = Checkpoint.open(folder);
     Arena arena = Arena.ofShared();
     try {
       ModelConfig config = ModelConfigReader.read(folder);
-      return new Model(folder, config, checkpoint, arena, Weights.of(checkpoint, config, arena));
+      Weights weights = forming.form(checkpoint, Weights.of(checkpoint, config, arena), arena);
+      return new Model(folder, config, checkpoint, arena, weights, form);
     } catch (RuntimeException | Error e) {
       arena.close();
       checkpoint.close();
@@ -79,18 +122,23 @@ public final class Model implements AutoCloseable {
     return config.kvShape();
   }
 
-  /** The element type for a cache that loses nothing against the weights: theirs. */
+  /** The element type for a cache that loses nothing against the checkpoint: its own. */
   public KvType kvType() {
     return switch (weights.embedding().type()) {
       case F16 -> KvType.F16;
       case BF16 -> KvType.BF16;
-      default -> KvType.F32;
+      case F32, Q8 -> KvType.F32;
     };
   }
 
-  /** The mapped files. */
-  Checkpoint checkpoint() {
-    return checkpoint;
+  /** The type of the weights that a step reads, as users write it: {@code bf16}, {@code q8}. */
+  public String weightLabel() {
+    return weights.output().type().label();
+  }
+
+  /** In which form its weights are. */
+  public WeightForm weightForm() {
+    return form;
   }
 
   Weights weights() {
@@ -98,8 +146,8 @@ public final class Model implements AutoCloseable {
   }
 
   /**
-   * What makes keys and values of this model what they are: all weights, and the configuration that
-   * enters them. Reads all weights the first time; see {@link ModelDigest}.
+   * What makes keys and values of this model what they are: all weights, their form, and the
+   * configuration that enters them. Reads all weights the first time; see {@link ModelDigest}.
    *
    * @throws io.gatun.cache.GatunException if a weight is not finite
    */
@@ -108,7 +156,10 @@ public final class Model implements AutoCloseable {
   }
 
   Fingerprint fingerprint(Team team, Path notes) {
-    return Fingerprint.of(config.text(), ModelDigest.of(this, team, notes));
+    String digest = ModelDigest.of(checkpoint, team, notes);
+    return form == WeightForm.MODEL
+        ? Fingerprint.of(config.text(), digest)
+        : Fingerprint.of(config.text(), digest, "weights " + form + " " + Q8File.FORM);
   }
 
   /** Whether a token ends a text. */

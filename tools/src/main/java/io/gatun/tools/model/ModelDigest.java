@@ -3,6 +3,7 @@ package io.gatun.tools.model;
 import io.gatun.attention.Team;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
+import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.SafetensorsFile;
 import io.gatun.tools.safetensors.Tensor;
 import io.gatun.tools.safetensors.TensorType;
@@ -45,13 +46,13 @@ final class ModelDigest {
    * @return 64 hexadecimal digits
    * @throws GatunException if an F16 tensor holds a value that is not finite
    */
-  static String of(Model model, Team team, Path notes) {
-    Path note = notes.resolve(key(model) + ".sha256");
+  static String of(Checkpoint checkpoint, Team team, Path notes) {
+    Path note = notes.resolve(key(checkpoint) + ".sha256");
     String known = read(note);
     if (known != null) {
       return known;
     }
-    String digest = compute(List.copyOf(model.checkpoint().tensors().values()), team);
+    String digest = compute(List.copyOf(checkpoint.tensors().values()), team);
     write(note, digest);
     return digest;
   }
@@ -108,10 +109,10 @@ final class ModelDigest {
     }
   }
 
-  private static String key(Model model) {
+  private static String key(Checkpoint checkpoint) {
     MessageDigest key = sha256();
     key.update(("form " + FORM).getBytes(StandardCharsets.UTF_8));
-    for (SafetensorsFile file : model.checkpoint().files()) {
+    for (SafetensorsFile file : checkpoint.files()) {
       try {
         Path path = file.path().toRealPath();
         String view =

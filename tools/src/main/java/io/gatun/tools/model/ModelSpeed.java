@@ -26,13 +26,23 @@ import java.util.Random;
  */
 record ModelSpeed(
     double tokensPerSecond,
-    double readShare,
+    Range readShare,
     double readBytesPerSecond,
     double weightsShare,
     double attentionShare,
     double prefillTokensPerSecond,
-    double fmaShare,
+    Range fmaShare,
     double fmaPerSecond) {
+  /** Median, 10th and 90th percentile over the rounds. */
+  record Range(double median, double low, double high) {
+    static Range of(double[] values) {
+      double[] sorted = values.clone();
+      Arrays.sort(sorted);
+      int last = sorted.length - 1;
+      return new Range(ModelSpeed.median(values), sorted[last / 10], sorted[last - last / 10]);
+    }
+  }
+
   /** Tokens of a prefill. */
   static final int PREFILL = Decoder.DEFAULT_BATCH;
 
@@ -83,12 +93,12 @@ record ModelSpeed(
     }
     return new ModelSpeed(
         1 / median(step),
-        median(readShare),
+        Range.of(readShare),
         model.weightBytesPerStep() / median(read),
         median(weightsShare),
         median(attentionShare),
         PREFILL / median(prefill),
-        median(fmaShare),
+        Range.of(fmaShare),
         median(fma));
   }
 

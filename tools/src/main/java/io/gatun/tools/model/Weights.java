@@ -11,6 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * The tensors of a checkpoint under the names that Hugging Face gives them. Matrices stay where they
@@ -18,7 +19,7 @@ import java.util.List;
  *
  * @param embedding {@code [vocab][hidden]}
  * @param finalNorm gain {@code [hidden]}
- * @param output {@code [vocab][hidden]}; the embedding if tied
+ * @param output {@code [vocab][hidden]}; the embedding's weights if tied
  */
 record Weights(Matrix embedding, List<Layer> layers, MemorySegment finalNorm, Matrix output) {
   /**
@@ -54,7 +55,29 @@ record Weights(Matrix embedding, List<Layer> layers, MemorySegment finalNorm, Ma
       Matrix up,
       MemorySegment upBias,
       Matrix down,
-      MemorySegment downBias) {}
+      MemorySegment downBias) {
+    private Layer inForm(UnaryOperator<Matrix> form) {
+      return new Layer(
+          inputNorm,
+          form.apply(query),
+          queryBias,
+          form.apply(key),
+          keyBias,
+          form.apply(value),
+          valueBias,
+          form.apply(attentionOutput),
+          attentionOutputBias,
+          queryNorm,
+          keyNorm,
+          mlpNorm,
+          form.apply(gate),
+          gateBias,
+          form.apply(up),
+          upBias,
+          form.apply(down),
+          downBias);
+    }
+  }
 
   /**
    * Finds every tensor that the configuration asks for.
@@ -115,6 +138,12 @@ record Weights(Matrix embedding, List<Layer> layers, MemorySegment finalNorm, Ma
         source.vector(mlpBias, mlp + "up_proj.bias", inner),
         source.matrix(mlp + "down_proj.weight", hidden, inner),
         source.vector(mlpBias, mlp + "down_proj.bias", hidden));
+  }
+
+  /** The same with every matrix that is {@link #streamed} in another form. */
+  Weights inForm(UnaryOperator<Matrix> form) {
+    List<Layer> others = layers.stream().map(layer -> layer.inForm(form)).toList();
+    return new Weights(embedding, others, finalNorm, form.apply(output));
   }
 
   /** The matrices that a decode step reads from end to end. */

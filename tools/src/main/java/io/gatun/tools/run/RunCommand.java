@@ -2,7 +2,10 @@ package io.gatun.tools.run;
 
 import io.gatun.cache.KvType;
 import io.gatun.tools.cli.UserFolders;
+import io.gatun.tools.model.WeightForm;
+import io.gatun.tools.model.WeightOptions;
 import io.gatun.tools.sampling.SamplingOptions;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -67,7 +70,9 @@ public final class RunCommand implements Callable<Integer> {
   @Option(
       names = "--conversation",
       paramLabel = "ID",
-      description = "which one, letters, digits, _ and -; default: one per model and element type")
+      description =
+          "which one, letters, digits, _ and -; default: one per model, form of its weights and"
+              + " element type")
   private String conversation;
 
   @Option(
@@ -76,6 +81,21 @@ public final class RunCommand implements Callable<Integer> {
       description =
           "element type of the cache: ${COMPLETION-CANDIDATES}; default: that of the weights")
   private KvType kvType;
+
+  @Option(
+      names = "--weights",
+      paramLabel = "FORM",
+      defaultValue = "model",
+      description =
+          "model: as the folder has them; q8: rounded to 8 bits, which halves what a step reads of"
+              + " 16-bit weights; rounded once and kept in a file. Default: ${DEFAULT-VALUE}")
+  private WeightForm weights;
+
+  @Option(
+      names = "--weights-dir",
+      paramLabel = "DIR",
+      description = "where rounded weights are kept; default: in the model's folder")
+  private Path weightsFolder;
 
   @Option(
       names = "--commit-every",
@@ -140,9 +160,11 @@ public final class RunCommand implements Callable<Integer> {
         conversation);
     check(!chat || prompt != null, "--chat needs a --prompt%s", "");
     int team = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+    PrintWriter err = spec.commandLine().getErr();
     RunRequest request =
         new RunRequest(
             model,
+            WeightOptions.of(weights, weightsFolder, message -> err.println("gatun: " + message)),
             List.copyOf(contexts),
             prompt,
             chat,
@@ -154,7 +176,7 @@ public final class RunCommand implements Callable<Integer> {
             new SamplingOptions(temperature, topK, topP, seed),
             team,
             json);
-    return new RunSession(request, spec.commandLine().getOut(), spec.commandLine().getErr()).run();
+    return new RunSession(request, spec.commandLine().getOut(), err).run();
   }
 
   private void check(boolean holds, String message, Object value) {

@@ -6,6 +6,7 @@ import java.util.Locale;
 /**
  * What one run did, as {@code --json} prints it.
  *
+ * @param weights type of the weights
  * @param contextTokens tokens that the model saw before it generated the first one
  * @param reusedTokens of these, tokens whose K/V lay in the store already
  * @param prefillTokens of these, tokens that were read now
@@ -21,6 +22,7 @@ import java.util.Locale;
  */
 record RunReport(
     String model,
+    String weights,
     String conversation,
     String kvType,
     long contextTokens,
@@ -45,7 +47,10 @@ record RunReport(
   /** The same for a person. */
   String describe() {
     StringBuilder text = new StringBuilder();
-    line(text, "conversation", "%s, model %s, %s".formatted(conversation, model, kvType));
+    line(
+        text,
+        "conversation",
+        "%s, model %s with %s weights, K/V %s".formatted(conversation, model, weights, kvType));
     line(
         text,
         "context",

@@ -1,6 +1,7 @@
 package io.gatun.tools.run;
 
 import io.gatun.cache.KvType;
+import io.gatun.tools.model.WeightOptions;
 import io.gatun.tools.sampling.SamplingOptions;
 import java.nio.file.Path;
 import java.util.List;
@@ -16,6 +17,7 @@ import java.util.List;
  */
 record RunRequest(
     Path model,
+    WeightOptions weights,
     List<Path> contexts,
     String prompt,
     boolean chat,

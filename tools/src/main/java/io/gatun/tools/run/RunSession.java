@@ -16,6 +16,7 @@ import io.gatun.tools.model.Decoder;
 import io.gatun.tools.model.Model;
 import io.gatun.tools.model.TextStream;
 import io.gatun.tools.model.Tokenizer;
+import io.gatun.tools.model.WeightForm;
 import io.gatun.tools.recall.Recall;
 import io.gatun.tools.sampling.Sampler;
 import java.io.PrintWriter;
@@ -58,8 +59,8 @@ final class RunSession {
   /** Does it; returns the exit code. */
   int run() {
     try (StopSignal stop = new StopSignal(this::announceStop);
-        Model model = Model.load(modelFolder());
-        Team team = Team.of(request.threads())) {
+        Team team = Team.of(request.threads());
+        Model model = Model.load(modelFolder(), request.weights(), team)) {
       Prompt prompt = Prompt.read(request);
       StoreOptions options = StoreOptions.defaults().withCommitEvery(commitEvery());
       KvType type = request.kvType() == null ? model.kvType() : request.kvType();
@@ -76,7 +77,7 @@ final class RunSession {
           conversation.report().findings().forEach(finding -> err.println("gatun: " + finding));
           decode(conversation, model, team, prompt, stop);
           conversation.commit();
-          report(conversation, openMillis);
+          report(conversation, model.weightLabel(), openMillis);
         }
       }
       return stop.stopped() ? 130 : 0;
@@ -98,11 +99,15 @@ final class RunSession {
     return request.commitEvery() == null ? DEFAULT_COMMIT_EVERY : request.commitEvery();
   }
 
-  /** One conversation for each model and element type, so that none is refused by default. */
+  /**
+   * One conversation for each model, form of its weights and element type, so that none is refused
+   * by default.
+   */
   private String defaultId(KvType type) {
     String name = request.model() == null ? "recall" : name(request.model());
     String plain = name.replaceAll("[^A-Za-z0-9_-]", "-");
-    String suffix = "-" + type.label();
+    String rounded = request.weights().form() == WeightForm.Q8 ? "-q8-weights" : "";
+    String suffix = rounded + "-" + type.label();
     return plain.substring(0, Math.min(plain.length(), 64 - suffix.length())) + suffix;
   }
 
@@ -224,11 +229,12 @@ final class RunSession {
     }
   }
 
-  private void report(Conversation conversation, double openMillis) {
+  private void report(Conversation conversation, String weights, double openMillis) {
     long perToken = conversation.layout().bytesPerToken();
     RunReport report =
         new RunReport(
             request.model() == null ? "recall" : name(request.model()),
+            weights,
             conversation.id(),
             conversation.layout().keyType().label(),
             contextTokens,

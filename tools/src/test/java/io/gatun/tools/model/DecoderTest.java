@@ -24,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The runner against an independent forward pass in double, and against itself, bit for bit. */
@@ -209,10 +210,19 @@ class DecoderTest {
    * In a JVM of its own, as a runner is: where many models of many types were run before, C2 may
    * give up on inlining a kernel, and then vectors are boxed.
    */
-  @Test
+  @ParameterizedTest
+  @EnumSource(WeightForm.class)
   @Tag("own-jvm")
-  void aStepAllocatesNothingOnTheHeap() {
-    try (Model model = model("llama3-scaling", TensorType.BF16, Long.MAX_VALUE);
+  void aStepAllocatesNothingOnTheHeap(WeightForm form) {
+    RandomCheckpoint.write(
+        folder,
+        TinyModels.config("llama3-scaling"),
+        TensorType.BF16,
+        Long.MAX_VALUE,
+        7,
+        written -> {});
+    WeightOptions options = new WeightOptions(form, null, folder.resolve("notes"), message -> {});
+    try (Model model = Model.load(folder, options, team);
         KvCache cache = KvCache.builder(model.kvShape()).type(KvType.F16).build();
         Team one = Team.of(1);
         Decoder decoder = new Decoder(model, cache, one)) {

@@ -110,6 +110,30 @@ class RunCommandTest {
   }
 
   @Test
+  void roundedWeightsAreMadeOnceAndTheirKeysAndValuesKeptApart() throws IOException {
+    Path weights = folder.resolve("weights");
+    Object[] args = {
+      "--prompt", PROMPT, "--weights", "q8", "--weights-dir", weights, "--max-tokens", 5
+    };
+    Ended first = run(args);
+    assertThat(first.code).as(first.err).isZero();
+    assertThat(first.err).contains("gatun: rounding weights to 8 bits, once:");
+    assertThat(first.json().get("weights").asText()).isEqualTo("q8");
+    String conversation = first.json().get("conversation").asText();
+    assertThat(conversation).isEqualTo("recall-q8-weights-f32");
+    Ended second = run(args);
+    assertThat(second.code).as(second.err).isZero();
+    assertThat(second.err).doesNotContain("rounding");
+    assertThat(second.json().get("reusedTokens").asInt()).isPositive();
+    Ended other = run("--conversation", conversation, "--prompt", PROMPT, "--max-tokens", 5);
+    assertThat(other.code).isEqualTo(1);
+    assertThat(other.err).contains("fingerprint").doesNotContain("\tat ");
+    assertThat(run("--prompt", PROMPT, "--max-tokens", 1).json().get("weights").asText())
+        .isEqualTo("f32");
+    assertThat(run("--prompt", PROMPT, "--weights", "q3").code).isEqualTo(2);
+  }
+
+  @Test
   void anInterruptedRunContinuesAsAnUninterruptedOne() throws IOException {
     Object[] sampled = {"--temperature", 5, "--seed", 7, "--prompt", PROMPT};
     String whole =
