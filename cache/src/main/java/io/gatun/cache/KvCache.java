@@ -148,19 +148,43 @@ public final class KvCache implements AutoCloseable {
   public void advance(int tokens) {
     checkOpen();
     checkTokens(tokens);
-    for (int layer = 0; layer < pending.length; layer++) {
-      if (pending[layer] < tokens) {
-        throw new IllegalStateException(
-            "cannot advance by %d tokens: layer %d was given %d"
-                .formatted(tokens, layer, pending[layer]));
-      }
-    }
+    checkPending(tokens);
     for (int layer = 0; layer < pending.length; layer++) {
       pending[layer] -= tokens;
     }
     mostPending -= tokens;
     // The volatile write comes last: whoever reads the new length sees the rows.
     length += tokens;
+  }
+
+  /**
+   * Makes some of the pending tokens part of the sequence, in their order, and drops the others:
+   * after a tree of drafts was verified, those of the accepted path. Their rows are moved together,
+   * one token's at a time; rows of the sequence are not touched.
+   *
+   * @param accepted which of the pending tokens, counted from 0, ascending; none drops them all
+   * @throws IllegalArgumentException if they do not ascend
+   * @throws IllegalStateException if a layer was given fewer rows; it names the layer
+   */
+  public void keep(int... accepted) {
+    checkOpen();
+    for (int i = 0; i < accepted.length; i++) {
+      if (accepted[i] < (i == 0 ? 0 : accepted[i - 1] + 1)) {
+        throw new IllegalArgumentException(
+            "pending tokens %s do not ascend from 0 on".formatted(Arrays.toString(accepted)));
+      }
+    }
+    if (accepted.length > 0) {
+      checkPending(accepted[accepted.length - 1] + 1);
+      RowMover mover = new RowMover(layout, runs);
+      for (int i = 0; i < accepted.length; i++) {
+        if (accepted[i] != i) {
+          mover.move(length + accepted[i], length + i);
+        }
+      }
+      advance(accepted.length);
+    }
+    truncate(length);
   }
 
   /**
@@ -253,6 +277,16 @@ public final class KvCache implements AutoCloseable {
 
   private synchronized void addFresh(KvBlock block) {
     runs.add(block, runs.room(), true);
+  }
+
+  private void checkPending(int tokens) {
+    for (int layer = 0; layer < pending.length; layer++) {
+      if (pending[layer] < tokens) {
+        throw new IllegalStateException(
+            "cannot advance by %d tokens: layer %d was given %d"
+                .formatted(tokens, layer, pending[layer]));
+      }
+    }
   }
 
   private void checkOpen() {
