@@ -4,6 +4,7 @@ import io.gatun.attention.AttentionOptions;
 import io.gatun.attention.GqaAttention;
 import io.gatun.attention.Rope;
 import io.gatun.attention.Team;
+import io.gatun.attention.TokenTree;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvShape;
 import io.gatun.tools.matrix.Activations;
@@ -67,6 +68,9 @@ public final class Decoder implements AutoCloseable {
   private int layer;
   private long start;
   private MemorySegment gain;
+  private TokenTree tree; // null where the tokens follow each other
+
+  private DraftLogits draftLogits; // null until a tree of several tokens is verified
 
   /**
    * A decoder that writes to {@code cache}; model, cache and team stay the caller's to close.
@@ -142,7 +146,7 @@ public final class Decoder implements AutoCloseable {
     }
     for (int done = 0; done < count; ) {
       int batch = Math.min(maxBatch, count - done);
-      buffers = batch == 1 ? tokenBuffers : batchBuffers;
+      begin(batch);
       for (int i = 0; i < batch; i++) {
         embed(tokens[from + done + i], i);
       }
@@ -155,7 +159,7 @@ public final class Decoder implements AutoCloseable {
   /** Reads one token; see {@link #prefill}. Allocates nothing once warm. */
   public MemorySegment decode(int token) {
     checkToken(token);
-    buffers = tokenBuffers;
+    begin(1);
     embed(token, 0);
     step(1, true);
     return logits;
@@ -174,8 +178,8 @@ public final class Decoder implements AutoCloseable {
     if (cache.length() == 0) {
       throw new IllegalStateException("the cache is empty: there is no last token");
     }
-    buffers = tokenBuffers;
-    start = cache.length() - 1;
+    begin(1);
+    start--;
     embed(token, 0);
     for (layer = 0; layer < config.layers(); layer++) {
       project(1);
@@ -184,6 +188,76 @@ public final class Decoder implements AutoCloseable {
     }
     output();
     return logits;
+  }
+
+  /**
+   * Reads a tree of drafts behind the tokens that the cache holds, each at the position that it has
+   * on its path. Their keys and values are left pending: {@link #accept} comes next.
+   *
+   * @param tokens ids, one for each token of the tree, at most a batch
+   * @return the logits of each, f32 {@code [tokens][vocab]}, native; bit for bit what {@link #decode}
+   *     gives behind the token's path. Overwritten by the next call
+   * @throws io.gatun.cache.GatunException as {@link #prefill}; the cache is left as it was
+   */
+  public MemorySegment verify(int[] tokens, TokenTree tree) {
+    int count = tree.tokens();
+    if (tokens.length != count || count > maxBatch) {
+      throw new IllegalArgumentException(
+          "%d token ids for a tree of %d, in batches of up to %d"
+              .formatted(tokens.length, count, maxBatch));
+    }
+    begin(count);
+    for (int i = 0; i < count; i++) {
+      checkToken(tokens[i]);
+      embed(tokens[i], i);
+    }
+    if (count > 1 && (draftLogits == null || draftLogits.tokens() < count)) {
+      if (draftLogits != null) {
+        draftLogits.close();
+      }
+      draftLogits = new DraftLogits(weights.output(), count);
+    }
+    this.tree = tree;
+    try {
+      for (layer = 0; layer < config.layers(); layer++) {
+        project(count);
+        append(count);
+        attend(count);
+        mlp(count);
+      }
+    } catch (RuntimeException | Error e) {
+      cache.truncate(start);
+      throw e;
+    } finally {
+      this.tree = null;
+    }
+    timings.tokens(count);
+    if (count == 1) {
+      output();
+      return logits;
+    }
+    normed(weights.finalNorm(), count);
+    multiply(draftLogits.group(), buffers.normed, count);
+    return draftLogits.memory();
+  }
+
+  /**
+   * Makes tokens of the tree just verified part of the sequence, and drops the others.
+   *
+   * @param path ascending, from a token that has no parent on; none drops them all
+   */
+  public void accept(int... path) {
+    cache.keep(path);
+  }
+
+  private void begin(int tokens) {
+    start = cache.length();
+    if (cache.pending(0) > 0) {
+      throw new IllegalStateException(
+          "%d verified tokens were neither accepted nor dropped: call accept first"
+              .formatted(cache.pending(0)));
+    }
+    buffers = tokens == 1 ? tokenBuffers : batchBuffers;
   }
 
   private void checkToken(int token) {
@@ -198,7 +272,6 @@ public final class Decoder implements AutoCloseable {
   }
 
   private void step(int tokens, boolean wantsLogits) {
-    start = cache.length();
     try {
       for (layer = 0; layer < config.layers(); layer++) {
         boolean last = layer == config.layers() - 1;
@@ -265,8 +338,9 @@ public final class Decoder implements AutoCloseable {
         Norms.rmsInPlace(buffers.keys, k + 4L * head * dim, dim, w.keyNorm(), config.rmsNormEps());
       }
     }
-    rope.apply(buffers.queries, q, config.numHeads(), start + token);
-    rope.apply(buffers.keys, k, config.numKvHeads(), start + token);
+    long position = start + (tree == null ? token : tree.depth(token));
+    rope.apply(buffers.queries, q, config.numHeads(), position);
+    rope.apply(buffers.keys, k, config.numKvHeads(), position);
   }
 
   /** Moves the last token's queries and residual stream to the buffers for one token. */
@@ -283,6 +357,8 @@ public final class Decoder implements AutoCloseable {
     long from = System.nanoTime();
     if (tokens == 1) {
       attention.decode(cache.live(), layer, buffers.queries, buffers.attended);
+    } else if (tree != null) {
+      attention.prefillTree(cache.live(), layer, tree, buffers.queries, buffers.attended);
     } else {
       attention.prefill(cache.live(), layer, tokens, buffers.queries, buffers.attended);
     }
@@ -358,6 +434,9 @@ public final class Decoder implements AutoCloseable {
       }
       full.close();
       product.close();
+      if (draftLogits != null) {
+        draftLogits.close();
+      }
       arena.close();
     }
   }
