@@ -68,9 +68,8 @@ public final class GqaAttention implements AutoCloseable {
     this.kernels = kernels;
     int group = options.numHeads() / shape.kvHeads();
     this.queriesPerTask = Math.max(1, PREFILL_ROWS / group);
-    KeyKernel keyKernel = kernels.keys(layout.keyType(), shape.keyDim());
-    ValueKernel valueKernel =
-        kernels.values(layout.valueType(), shape.valueDim(), layout.valueRowBytes());
+    KeyKernel keyKernel = kernels.keys(layout);
+    ValueKernel valueKernel = kernels.values(layout);
     RowBlock[] workers = new RowBlock[team.threads()];
     for (int i = 0; i < workers.length; i++) {
       workers[i] =

@@ -1,6 +1,6 @@
 package io.gatun.attention;
 
-import io.gatun.cache.KvType;
+import io.gatun.cache.KvLayout;
 import java.lang.System.Logger.Level;
 
 /**
@@ -17,15 +17,11 @@ interface Kernels {
   /** What does the work, for people to read. */
   String description();
 
-  /** The kernel for keys of this type and width. */
-  KeyKernel keys(KvType type, int keyDim);
+  /** The kernel for the keys of this layout. */
+  KeyKernel keys(KvLayout layout);
 
-  /**
-   * The kernel for values of this type and width.
-   *
-   * @param rowBytes from one row to the next; more than the row takes where values lie in the keys
-   */
-  ValueKernel values(KvType type, int valueDim, int rowBytes);
+  /** The kernel for the values of this layout. */
+  ValueKernel values(KvLayout layout);
 
   /** The softmax. */
   SoftmaxKernel softmax();

@@ -11,7 +11,7 @@ interface KeyKernel {
   int stride();
 
   /**
-   * Brings a query row into the order and scale that {@link #scores} wants.
+   * Brings a query row into the order and scale that {@link #scores} wants, rotated if the keys are.
    *
    * @param from f32 {@code [keyDim]} from byte {@code offset} on
    * @param to {@code [stride]} from index {@code at} on

@@ -1,6 +1,7 @@
 package io.gatun.attention;
 
-import io.gatun.cache.KvType;
+import io.gatun.cache.Hadamard;
+import io.gatun.cache.KvLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -20,13 +21,15 @@ final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public KeyKernel keys(KvType type, int keyDim) {
-    return new Keys(type, keyDim);
+  public KeyKernel keys(KvLayout layout) {
+    RowFormat format = RowFormat.ofKeys(layout);
+    return new Keys(format, format.dim());
   }
 
   @Override
-  public ValueKernel values(KvType type, int valueDim, int rowBytes) {
-    return new Values(type, valueDim, rowBytes);
+  public ValueKernel values(KvLayout layout) {
+    RowFormat format = RowFormat.ofValues(layout);
+    return new Values(format, format.dim());
   }
 
   @Override
@@ -34,7 +37,7 @@ final class ScalarKernels implements Kernels {
     return new Softmax();
   }
 
-  private record Keys(KvType type, int dim) implements KeyKernel {
+  private record Keys(RowFormat format, int dim) implements KeyKernel {
     @Override
     public int stride() {
       return dim;
@@ -43,6 +46,7 @@ final class ScalarKernels implements Kernels {
     @Override
     public void prepare(MemorySegment from, long offset, float[] to, int at) {
       MemorySegment.copy(from, FLOAT, offset, to, at, dim);
+      Hadamard.rotate(to, at, dim, format.rotation());
     }
 
     @Override
@@ -56,13 +60,14 @@ final class ScalarKernels implements Kernels {
         float[] scores,
         int at) {
       for (int t = 0; t < tokens; t++) {
-        long row = offset + (long) t * type.rowBytes(dim);
+        long row = offset + (long) t * format.rowBytes();
+        long scales = scaleOffset + (long) t * format.scaleBytes();
         float s0 = 0;
         float s1 = 0;
         float s2 = 0;
         float s3 = 0;
         for (int i = 0; i < dim; i++) {
-          float k = Elements.decode(type, keys, row, i);
+          float k = Elements.decode(format, keys, row, scales, i);
           s0 = Math.fma(q[qAt + i], k, s0);
           s1 = Math.fma(q[qAt + dim + i], k, s1);
           s2 = Math.fma(q[qAt + 2 * dim + i], k, s2);
@@ -76,7 +81,7 @@ final class ScalarKernels implements Kernels {
     }
   }
 
-  private record Values(KvType type, int dim, int rowBytes) implements ValueKernel {
+  private record Values(RowFormat format, int dim) implements ValueKernel {
     @Override
     public int stride() {
       return dim;
@@ -99,13 +104,14 @@ final class ScalarKernels implements Kernels {
         int at,
         int rows) {
       for (int t = 0; t < tokens; t++) {
-        long row = offset + (long) t * rowBytes;
+        long row = offset + (long) t * format.rowBytes();
+        long scales = scaleOffset + (long) t * format.scaleBytes();
         float w0 = weights[weightsAt + ROWS * t];
         float w1 = weights[weightsAt + ROWS * t + 1];
         float w2 = weights[weightsAt + ROWS * t + 2];
         float w3 = weights[weightsAt + ROWS * t + 3];
         for (int i = 0; i < dim; i++) {
-          float v = Elements.decode(type, values, row, i);
+          float v = Elements.decode(format, values, row, scales, i);
           sums[at + i] = Math.fma(w0, v, sums[at + i]);
           sums[at + dim + i] = Math.fma(w1, v, sums[at + dim + i]);
           sums[at + 2 * dim + i] = Math.fma(w2, v, sums[at + 2 * dim + i]);
@@ -117,10 +123,12 @@ final class ScalarKernels implements Kernels {
     @Override
     public void finish(float[] sums, int at, float divisor, MemorySegment to, long offset) {
       float factor = 1 / divisor;
-      for (int i = 0; i < dim; i++) {
+      for (int i = at; i < at + dim; i++) {
         // Adding 0 turns a negative zero, which masked tokens may or may not touch, into 0.
-        to.set(FLOAT, offset + 4L * i, sums[at + i] * factor + 0f);
+        sums[i] = sums[i] * factor + 0f;
       }
+      Hadamard.rotate(sums, at, dim, format.rotation());
+      MemorySegment.copy(sums, at, to, FLOAT, offset, dim);
     }
   }
 

@@ -15,12 +15,19 @@ import java.lang.foreign.MemorySegment;
 final class Tile {
   private final int group;
   private final int tokens;
+
+  /** Staged rows as in a block: behind the rows, from a multiple of the alignment on, their scales. */
   private final MemorySegment stagedKeys;
+
   private final MemorySegment stagedValues;
+  private final long stagedKeyScales;
+  private final long stagedValueScales;
   private final MemorySegment[] keys;
   private final MemorySegment[] values;
   private final long[] keyOffsets;
   private final long[] valueOffsets;
+  private final long[] keyScales;
+  private final long[] valueScales;
   private final int[] counts;
   private int pieces;
 
@@ -44,17 +51,25 @@ final class Tile {
   Tile(KvLayout layout, int group, int tokens, Arena arena) {
     this.group = group;
     this.tokens = tokens;
-    stagedKeys = arena.allocate((long) tokens * layout.keyRowBytes(), KvLayout.RUN_ALIGNMENT);
+    stagedKeyScales = aligned((long) tokens * layout.keyRowBytes());
+    stagedValueScales = aligned((long) tokens * layout.valueRowBytes());
+    stagedKeys =
+        arena.allocate(
+            stagedKeyScales + (long) tokens * layout.keyScaleBytes(), KvLayout.RUN_ALIGNMENT);
     stagedValues =
         layout.shape().valuesInKeys()
             ? stagedKeys
-            : arena.allocate((long) tokens * layout.valueRowBytes(), KvLayout.RUN_ALIGNMENT);
+            : arena.allocate(
+                stagedValueScales + (long) tokens * layout.valueScaleBytes(),
+                KvLayout.RUN_ALIGNMENT);
     // At worst every group is a piece of its own.
     int most = tokens / group;
     keys = new MemorySegment[most];
     values = new MemorySegment[most];
     keyOffsets = new long[most];
     valueOffsets = new long[most];
+    keyScales = new long[most];
+    valueScales = new long[most];
     counts = new int[most];
   }
 
@@ -80,6 +95,10 @@ final class Tile {
     return position < pathFrom ? position : pathBase + path[(int) (position - pathBase)];
   }
 
+  private static long aligned(long bytes) {
+    return Math.ceilDiv(bytes, KvLayout.RUN_ALIGNMENT) * KvLayout.RUN_ALIGNMENT;
+  }
+
   /** Finds the rows {@code [from, to)} of a layer and head; {@code from} begins a group. */
   void locate(KvView view, int layer, int kvHead, long from, long to) {
     if (to - from > tokens) {
@@ -97,8 +116,10 @@ final class Tile {
         add(
             view.keys(run),
             layout.keyOffset(layer, kvHead, row),
+            layout.keyScaleOffset(layer, kvHead, row),
             view.values(run),
             layout.valueOffset(layer, kvHead, row),
+            layout.valueScaleOffset(layer, kvHead, row),
             whole);
         at += whole;
       } else {
@@ -128,6 +149,12 @@ final class Tile {
           stagedKeys,
           (long) (slot + i) * layout.keyRowBytes(),
           layout.keyRowBytes());
+      MemorySegment.copy(
+          view.keys(run),
+          layout.keyScaleOffset(layer, kvHead, row),
+          stagedKeys,
+          stagedKeyScales + (long) (slot + i) * layout.keyScaleBytes(),
+          layout.keyScaleBytes());
       if (!layout.shape().valuesInKeys()) {
         MemorySegment.copy(
             view.values(run),
@@ -135,22 +162,38 @@ final class Tile {
             stagedValues,
             (long) (slot + i) * layout.valueRowBytes(),
             layout.valueRowBytes());
+        MemorySegment.copy(
+            view.values(run),
+            layout.valueScaleOffset(layer, kvHead, row),
+            stagedValues,
+            stagedValueScales + (long) (slot + i) * layout.valueScaleBytes(),
+            layout.valueScaleBytes());
       }
     }
     add(
         stagedKeys,
         (long) slot * layout.keyRowBytes(),
+        stagedKeyScales + (long) slot * layout.keyScaleBytes(),
         stagedValues,
         (long) slot * layout.valueRowBytes(),
+        stagedValueScales + (long) slot * layout.valueScaleBytes(),
         count);
   }
 
   private void add(
-      MemorySegment key, long keyOffset, MemorySegment value, long valueOffset, int count) {
+      MemorySegment key,
+      long keyOffset,
+      long keyScale,
+      MemorySegment value,
+      long valueOffset,
+      long valueScale,
+      int count) {
     keys[pieces] = key;
     keyOffsets[pieces] = keyOffset;
+    keyScales[pieces] = keyScale;
     values[pieces] = value;
     valueOffsets[pieces] = valueOffset;
+    valueScales[pieces] = valueScale;
     counts[pieces] = count;
     pieces++;
   }
@@ -159,7 +202,7 @@ final class Tile {
   void scores(KeyKernel kernel, float[] q, int qAt, float[] scores) {
     int at = 0;
     for (int i = 0; i < pieces; i++) {
-      kernel.scores(keys[i], keyOffsets[i], 0, counts[i], q, qAt, scores, at);
+      kernel.scores(keys[i], keyOffsets[i], keyScales[i], counts[i], q, qAt, scores, at);
       at += counts[i] * Kernels.ROWS;
     }
   }
@@ -169,7 +212,15 @@ final class Tile {
     int weightsAt = 0;
     for (int i = 0; i < pieces; i++) {
       kernel.accumulate(
-          values[i], valueOffsets[i], 0, counts[i], weights, weightsAt, sums, at, rows);
+          values[i],
+          valueOffsets[i],
+          valueScales[i],
+          counts[i],
+          weights,
+          weightsAt,
+          sums,
+          at,
+          rows);
       weightsAt += counts[i] * Kernels.ROWS;
     }
   }
@@ -184,12 +235,22 @@ final class Tile {
       sink |=
           ReadAhead.read(
               view.keys(run), layout.keyOffset(layer, kvHead, row), rows * layout.keyRowBytes());
+      sink |=
+          ReadAhead.read(
+              view.keys(run),
+              layout.keyScaleOffset(layer, kvHead, row),
+              rows * layout.keyScaleBytes());
       if (!layout.shape().valuesInKeys()) {
         sink |=
             ReadAhead.read(
                 view.values(run),
                 layout.valueOffset(layer, kvHead, row),
                 rows * layout.valueRowBytes());
+        sink |=
+            ReadAhead.read(
+                view.values(run),
+                layout.valueScaleOffset(layer, kvHead, row),
+                rows * layout.valueScaleBytes());
       }
     }
   }

@@ -35,9 +35,10 @@ interface ValueKernel {
       int rows);
 
   /**
-   * Writes an accumulated row in its natural order, divided by {@code divisor}.
+   * Writes an accumulated row in its natural order, divided by {@code divisor}, and turned back if
+   * its type rotates.
    *
-   * @param sums {@code [stride]} from index {@code at} on
+   * @param sums {@code [stride]} from index {@code at} on; what they hold afterwards is unspecified
    * @param to f32 {@code [valueDim]} from byte {@code offset} on
    */
   void finish(float[] sums, int at, float divisor, MemorySegment to, long offset);

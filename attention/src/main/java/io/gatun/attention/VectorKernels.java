@@ -1,5 +1,6 @@
 package io.gatun.attention;
 
+import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvType;
 
 /** The kernels on the Vector API. Loaded only where its module is there. */
@@ -20,21 +21,32 @@ final class VectorKernels implements Kernels {
   }
 
   @Override
-  public KeyKernel keys(KvType type, int keyDim) {
+  public KeyKernel keys(KvLayout layout) {
+    RowFormat format = RowFormat.ofKeys(layout);
+    refuseQuantized(format.type());
     Class<? extends VectorKeys> template =
         switch (Lanes.COUNT) {
-          case 16 -> keyDim % (4 * Lanes.COUNT) == 0 ? VectorKeys16Wide.class : VectorKeys16.class;
+          case 16 ->
+              format.dim() % (4 * Lanes.COUNT) == 0 ? VectorKeys16Wide.class : VectorKeys16.class;
           case 8 -> VectorKeys8.class;
           default -> VectorKeys4.class;
         };
-    return Specialized.create(
-        template, VectorKeys.class, new RowFormat(type, keyDim, type.rowBytes(keyDim)));
+    return Specialized.create(template, VectorKeys.class, format);
   }
 
   @Override
-  public ValueKernel values(KvType type, int valueDim, int rowBytes) {
-    return Specialized.create(
-        VectorValues.class, ValueKernel.class, new RowFormat(type, valueDim, rowBytes));
+  public ValueKernel values(KvLayout layout) {
+    RowFormat format = RowFormat.ofValues(layout);
+    refuseQuantized(format.type());
+    return Specialized.create(VectorValues.class, ValueKernel.class, format);
+  }
+
+  private static void refuseQuantized(KvType type) {
+    if (type.quantized()) {
+      throw new IllegalArgumentException(
+          "attention has no vector kernel for %s yet; take f32, f16 or bf16"
+              .formatted(type.label()));
+    }
   }
 
   @Override

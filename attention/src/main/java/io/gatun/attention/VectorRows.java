@@ -65,7 +65,8 @@ final class VectorRows {
       case F32 -> -1;
       case F16 -> 0x8fff_e000;
       case BF16 -> 0xffff_0000;
-      case Q8, Q4, Q8_PLAIN, Q4_PLAIN -> throw Elements.noKernel(type);
+      case Q8, Q4, Q8_PLAIN, Q4_PLAIN ->
+          throw new IllegalArgumentException(type.label() + " rows are not floats");
     };
   }
 
