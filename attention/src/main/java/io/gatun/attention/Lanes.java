@@ -1,5 +1,6 @@
 package io.gatun.attention;
 
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorMask;
@@ -31,6 +32,12 @@ final class Lanes {
       COUNT < 4
           ? ShortVector.SPECIES_64
           : VectorSpecies.of(short.class, VectorShape.forBitSize(COUNT * Short.SIZE));
+
+  /** As many bytes as a vector has floats; where that is too few for a vector, 8. */
+  static final VectorSpecies<Byte> CODES =
+      COUNT < 8
+          ? ByteVector.SPECIES_64
+          : VectorSpecies.of(byte.class, VectorShape.forBitSize(COUNT * Byte.SIZE));
 
   /** Bytes of a vector. */
   static final int BYTES = COUNT * Float.BYTES;

@@ -64,7 +64,7 @@ final class RowBlock {
   private final long[] positions;
 
   private final float[] q; // [rows][keyStride]
-  private final float[] scores; // [TILE / T][ROWS][T]
+  private final float[] scores; // [weightPlanes][TILE / T][ROWS][T]
   private final float[] state; // [rows / ROWS][3][ROWS][T]
   private final float[] sums; // [rows][valueStride], of the current split
   private final float[] maxima; // [rows], of the splits merged so far
@@ -94,7 +94,7 @@ final class RowBlock {
     pathEnds = new int[padded / ROWS];
     positions = new long[padded];
     q = new float[padded * keyKernel.stride()];
-    scores = new float[TILE * ROWS];
+    scores = new float[TILE * ROWS * valueKernel.weightPlanes()];
     state = new float[padded / ROWS * stateFloats];
     sums = new float[padded * valueKernel.stride()];
     maxima = new float[padded];

@@ -13,13 +13,21 @@ interface ValueKernel {
   float weightScale();
 
   /**
+   * Planes of weights, one behind the other, that share an array: the first is filled for {@link
+   * #accumulate}, the others are its own. All are as long as a tile has weights.
+   */
+  default int weightPlanes() {
+    return 1;
+  }
+
+  /**
    * Adds weighted value rows, one after the other, to each row that accumulates.
    *
    * @param values rows {@code [tokens][valueDim]} from byte {@code offset} on
    * @param scaleOffset where in {@code values} the scales of the first row lie; float types have
    *     none
    * @param weights {@code [ceil(tokens / T)][ROWS][T]} from index {@code weightsAt} on, where
-   *     {@code T} is {@link Kernels#tokensPerVector}
+   *     {@code T} is {@link Kernels#tokensPerVector}; the array has {@link #weightPlanes} planes
    * @param sums {@code [ROWS][stride]} from index {@code at} on
    * @param rows how many of the rows count, 1 to {@link Kernels#ROWS}; the others may be left out
    */

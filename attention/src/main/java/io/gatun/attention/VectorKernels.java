@@ -1,7 +1,6 @@
 package io.gatun.attention;
 
 import io.gatun.cache.KvLayout;
-import io.gatun.cache.KvType;
 
 /** The kernels on the Vector API. Loaded only where its module is there. */
 final class VectorKernels implements Kernels {
@@ -23,30 +22,32 @@ final class VectorKernels implements Kernels {
   @Override
   public KeyKernel keys(KvLayout layout) {
     RowFormat format = RowFormat.ofKeys(layout);
-    refuseQuantized(format.type());
+    // Whole sets of 4 vectors of 16 floats, which in the quantised types are a group.
+    boolean wide = format.dim() % (4 * Lanes.COUNT) == 0;
+    if (format.type().quantized()) {
+      Class<? extends QuantKeys> template =
+          switch (Lanes.COUNT) {
+            case 16 -> wide ? QuantKeys16Wide.class : QuantKeys16.class;
+            case 8 -> QuantKeys8.class;
+            default -> QuantKeys4.class;
+          };
+      return Specialized.create(template, KeyKernel.class, format);
+    }
     Class<? extends VectorKeys> template =
         switch (Lanes.COUNT) {
-          case 16 ->
-              format.dim() % (4 * Lanes.COUNT) == 0 ? VectorKeys16Wide.class : VectorKeys16.class;
+          case 16 -> wide ? VectorKeys16Wide.class : VectorKeys16.class;
           case 8 -> VectorKeys8.class;
           default -> VectorKeys4.class;
         };
-    return Specialized.create(template, VectorKeys.class, format);
+    return Specialized.create(template, KeyKernel.class, format);
   }
 
   @Override
   public ValueKernel values(KvLayout layout) {
     RowFormat format = RowFormat.ofValues(layout);
-    refuseQuantized(format.type());
-    return Specialized.create(VectorValues.class, ValueKernel.class, format);
-  }
-
-  private static void refuseQuantized(KvType type) {
-    if (type.quantized()) {
-      throw new IllegalArgumentException(
-          "attention has no vector kernel for %s yet; take f32, f16 or bf16"
-              .formatted(type.label()));
-    }
+    Class<? extends ValueKernel> template =
+        format.type().quantized() ? QuantValues.class : VectorValues.class;
+    return Specialized.create(template, ValueKernel.class, format);
   }
 
   @Override
