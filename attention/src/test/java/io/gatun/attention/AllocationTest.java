@@ -28,7 +28,9 @@ class AllocationTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"F32, 1", "F32, 2", "BF16, 1", "BF16, 2", "F16, 2"})
+  @CsvSource({
+    "F32, 1", "F32, 2", "BF16, 1", "BF16, 2", "F16, 2", "Q8, 1", "Q8, 2", "Q4, 1", "Q4, 2"
+  })
   void aDecodeStepAllocatesNothing(KvType type, int threads) {
     try (Team team = Team.of(threads);
         Fixture f = new Fixture(3, new KvShape(2, 2, 128, 80), type, type, 64, 6)) {

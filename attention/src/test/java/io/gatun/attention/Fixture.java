@@ -12,8 +12,9 @@ import java.util.Random;
 
 /** A cache with random rows, and queries for it. */
 final class Fixture implements AutoCloseable {
-  /** The element types that the kernels read. */
-  static final List<KvType> TYPES = List.of(KvType.F32, KvType.F16, KvType.BF16);
+  /** The element types, less those that differ from another only in that rows are not rotated. */
+  static final List<KvType> TYPES =
+      List.of(KvType.F32, KvType.F16, KvType.BF16, KvType.Q8, KvType.Q4);
 
   final AttentionOptions options;
   final KvCache cache;

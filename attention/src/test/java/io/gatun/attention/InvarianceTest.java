@@ -93,7 +93,7 @@ class InvarianceTest {
     try (Sequence s = new Sequence();
         Team one = Team.of(1);
         Team three = Team.of(3)) {
-      for (KvType type : KvType.values()) {
+      for (KvType type : Fixture.TYPES) {
         for (AttentionOptions options : options(kernels)) {
           try (KvCache cache = s.cache(type, 64);
               KvCache again = s.cache(type, 1024);
@@ -134,7 +134,7 @@ class InvarianceTest {
         Team one = Team.of(1);
         Team two = Team.of(2);
         Team three = Team.of(3)) {
-      for (KvType type : KvType.values()) {
+      for (KvType type : Fixture.TYPES) {
         for (AttentionOptions options : options(kernels)) {
           MemorySegment expected = null;
           for (int blockTokens : new int[] {16, 64, 2048}) {

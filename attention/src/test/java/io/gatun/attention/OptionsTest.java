@@ -93,7 +93,7 @@ class OptionsTest {
   @MethodSource("io.gatun.attention.GqaAttentionTest#makes")
   void largeLogits(Kernels kernels) {
     KvShape shape = new KvShape(1, 2, 64, 64);
-    for (KvType type : KvType.values()) {
+    for (KvType type : Fixture.TYPES) {
       try (Team team = Team.of(2);
           Fixture f = new Fixture(6, shape, type, type, 64, 8)) {
         f.append(600);
