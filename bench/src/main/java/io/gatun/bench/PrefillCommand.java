@@ -2,9 +2,7 @@ package io.gatun.bench;
 
 import io.gatun.attention.Team;
 import io.gatun.bench.measure.Contest;
-import io.gatun.bench.measure.FmaPeak;
 import io.gatun.bench.measure.Summary;
-import io.gatun.bench.measure.Workers;
 import io.gatun.bench.show.Charts;
 import io.gatun.bench.show.Numbers;
 import io.gatun.bench.show.TextTable;
@@ -15,6 +13,8 @@ import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
 import io.gatun.tools.cli.Progress;
 import io.gatun.tools.plan.Amounts;
+import io.gatun.tools.yardstick.FmaPeak;
+import io.gatun.tools.yardstick.Workers;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,11 +1,11 @@
 package io.gatun.bench.jmh;
 
 import io.gatun.attention.Team;
-import io.gatun.bench.measure.Workers;
 import io.gatun.bench.work.DecodeWork;
 import io.gatun.bench.work.Heads;
 import io.gatun.bench.work.Storage;
 import io.gatun.cache.KvType;
+import io.gatun.tools.yardstick.Workers;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;

@@ -3,10 +3,12 @@ package io.gatun.bench.kernel;
 import io.gatun.attention.AttentionOptions;
 import io.gatun.attention.GqaAttention;
 import io.gatun.attention.Team;
+import io.gatun.bench.work.LayerBytes;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvType;
 import io.gatun.cache.KvView;
+import io.gatun.tools.yardstick.ReadCeiling;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -59,9 +61,12 @@ public final class DecodeBench {
       MemorySegment q = gaussian(arena, (long) heads * dim);
       MemorySegment out = gaussian(arena, (long) heads * dim);
       try (KvView view = cache.view()) {
-        ReadCeiling ceiling = new ReadCeiling(view, team);
+        ReadCeiling[] ceilings = new ReadCeiling[layers];
+        for (int layer = 0; layer < layers; layer++) {
+          ceilings[layer] = new ReadCeiling(LayerBytes.of(view, layer), team);
+        }
         int[] next = {0};
-        Runnable read = () -> ceiling.read(next[0]++ % layers);
+        Runnable read = () -> ceilings[next[0]++ % layers].read();
         Runnable decode = () -> attention.decode(view, next[0]++ % layers, q, out);
         Stopwatch clock = Stopwatch.of(settings.text("clock", "wall"), threads);
         time(clock, read, 1.0);

@@ -1,7 +1,7 @@
 package io.gatun.bench.peer;
 
-import io.gatun.bench.measure.Workers;
 import io.gatun.bench.work.Heads;
+import io.gatun.tools.yardstick.Workers;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;

@@ -3,11 +3,11 @@ package io.gatun.bench.peer;
 import io.gatun.attention.Team;
 import io.gatun.bench.measure.Ceiling;
 import io.gatun.bench.measure.Contest;
-import io.gatun.bench.measure.Workers;
 import io.gatun.bench.work.DecodeWork;
 import io.gatun.bench.work.Storage;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
+import io.gatun.tools.yardstick.Workers;
 import java.lang.foreign.ValueLayout;
 
 /** One peer beside Gatun and the ceiling, in this process: outputs compared first, then timed. */

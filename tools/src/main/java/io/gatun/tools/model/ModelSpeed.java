@@ -1,10 +1,14 @@
 package io.gatun.tools.model;
 
 import io.gatun.attention.Team;
+import io.gatun.cache.GatunException;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvType;
 import io.gatun.tools.matrix.Matrix;
-import io.gatun.tools.matrix.Roof;
+import io.gatun.tools.matrix.MatrixProduct;
+import io.gatun.tools.yardstick.FmaPeak;
+import io.gatun.tools.yardstick.ReadCeiling;
+import io.gatun.tools.yardstick.Workers;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -50,7 +54,11 @@ record ModelSpeed(
 
   /** Measures; takes seconds for a model of a billion weights. */
   static ModelSpeed of(Model model, Team team, int rounds) {
-    Roof roof = new Roof(team);
+    if (!MatrixProduct.vectorised()) {
+      throw new GatunException(
+          "speed is measured on the Vector API; start the JVM with"
+              + " --add-modules=jdk.incubator.vector");
+    }
     List<MemorySegment> weights = model.weights().streamed().stream().map(Matrix::data).toList();
     int[] tokens = new Random(1).ints(PREFILL, 0, model.config().vocabSize()).toArray();
     double[] step = new double[rounds];
@@ -64,7 +72,10 @@ record ModelSpeed(
     // Without embedding and output layer: of a prefill they read one row each.
     double flops = 2.0 * PREFILL * layerWeights(model.config());
     try (KvCache cache = KvCache.builder(model.kvShape()).type(KvType.BF16).build();
-        Decoder decoder = new Decoder(model, cache, team)) {
+        Decoder decoder = new Decoder(model, cache, team);
+        Workers workers = new Workers(team.threads())) {
+      ReadCeiling ceiling = new ReadCeiling(weights, workers);
+      FmaPeak peak = new FmaPeak(workers, FmaPeak.PIECES);
       decoder.decode(0);
       for (int round = -1; round < rounds; round++) {
         int i = Math.max(0, round); // the first round only warms up
@@ -76,7 +87,9 @@ record ModelSpeed(
           decoder.decode(tokens[k]);
         }
         step[i] = (System.nanoTime() - from) * 1e-9 / STEPS;
-        read[i] = roof.readNanos(weights) * 1e-9;
+        from = System.nanoTime();
+        ceiling.read();
+        read[i] = (System.nanoTime() - from) * 1e-9;
         readShare[i] = read[i] / (t.weightsNanos() * 1e-9 / STEPS);
         weightsShare[i] = t.weightsNanos() * 1e-9 / STEPS / step[i];
         attentionShare[i] = t.attentionNanos() * 1e-9 / STEPS / step[i];
@@ -85,7 +98,9 @@ record ModelSpeed(
         from = System.nanoTime();
         decoder.prefill(tokens, 0, PREFILL);
         prefill[i] = (System.nanoTime() - from) * 1e-9;
-        fma[i] = roof.fmaPerSecond();
+        from = System.nanoTime();
+        peak.run();
+        fma[i] = peak.operations() / ((System.nanoTime() - from) * 1e-9);
         // The output layer's part is a plain read of its bytes; it is taken out.
         double output = read[i] * model.weights().output().bytes() / model.weightBytesPerStep();
         fmaShare[i] = flops / (t.weightsNanos() * 1e-9 - output) / fma[i];

@@ -1,8 +1,9 @@
-package io.gatun.bench.measure;
+package io.gatun.tools.yardstick;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import io.gatun.attention.Team;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Random;
@@ -70,20 +71,14 @@ class YardsticksTest {
               workers);
       ceiling.read();
       assertThat(ceiling.bytes()).isEqualTo(700_004);
+      try (Team team = Team.of(3)) {
+        new ReadCeiling(List.of(MemorySegment.ofArray(new byte[700_001])), team).read();
+      }
       FmaPeak peak = new FmaPeak(workers, 3);
       peak.run();
       assertThat(peak.operations())
           .isEqualTo(
               2.0 * 12 * 20_000 * 6 * jdk.incubator.vector.FloatVector.SPECIES_PREFERRED.length());
     }
-  }
-
-  @Test
-  void roofIsCappedForSeveralThreadsOnly() {
-    assertThat(Ceiling.most(1)).isInfinite();
-    assertThat(Ceiling.most(2)).isEqualTo(46);
-    assertThat(Ceiling.explain(List.of(Summary.of(38), Summary.of(58.25))))
-        .contains("38.0 to 58.3 GB/s")
-        .contains("at most 46 GB/s");
   }
 }

@@ -1,4 +1,4 @@
-package io.gatun.bench.measure;
+package io.gatun.tools.yardstick;
 
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
