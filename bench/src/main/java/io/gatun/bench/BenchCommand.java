@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
     subcommands = {
       DecodeCommand.class,
       PrefillCommand.class,
+      LatentCommand.class,
       ScalingCommand.class,
       PeersCommand.class,
       JmhCommand.class
@@ -30,6 +31,6 @@ public final class BenchCommand implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "Say what to measure: decode, prefill, scaling, peers or jmh");
+        spec.commandLine(), "Say what to measure: decode, prefill, latent, scaling, peers or jmh");
   }
 }

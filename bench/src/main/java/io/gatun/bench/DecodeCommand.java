@@ -274,7 +274,8 @@ final class DecodeCommand implements Callable<Integer> {
                     LinkedHashMap::new)));
   }
 
-  private static int verdict(Floors floors, List<DecodeRow> rows) {
+  /** Prints how the rows compare with their floors; the exit code. */
+  static int verdict(Floors floors, List<DecodeRow> rows) {
     Map<String, Double> shares = new LinkedHashMap<>();
     rows.forEach(row -> shares.put(row.key(), row.roofShare().median()));
     Floors.Verdict verdict = floors.check(shares);

@@ -70,4 +70,22 @@ class WorkTest {
       work.prefill(0);
     }
   }
+
+  @Test
+  void latentWorkCountsWhatItDoes() {
+    assertThat(LatentWork.rotatingLayers(KvType.BF16, 4096)).isEqualTo(114);
+    try (Team team = Team.of(2);
+        Workers workers = new Workers(2);
+        LatentWork work = new LatentWork(KvType.BF16, 2, 300, team, workers)) {
+      assertThat(work.stepBytes()).isEqualTo(300L * 576 * 2 + 128L * 256 * 512 * 4);
+      assertThat(work.readBytes()).isEqualTo(work.stepBytes());
+      // Keys of 576, values of 512, and 256 rows of 512 to take queries in and outputs out.
+      assertThat(work.operations()).isEqualTo(2.0 * 128 * (300 * 1088 + 256 * 512));
+      work.read(1);
+      work.decode(1);
+      float[] out = work.out().toArray(ValueLayout.JAVA_FLOAT);
+      assertThat(out).hasSize(128 * 128).doesNotContain(Float.NaN);
+      assertThat(out[0]).isNotZero();
+    }
+  }
 }
