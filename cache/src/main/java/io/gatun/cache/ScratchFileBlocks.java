@@ -21,6 +21,9 @@ public final class ScratchFileBlocks implements BlockSource {
   private final AtomicLong nextId = new AtomicLong();
   private final Map<KvBlock, Arena> arenas = new ConcurrentHashMap<>();
 
+  /** The memory of the newest block, or null: the one that rows are appended to. */
+  private MemorySegment growing;
+
   /** A source of blocks of this layout, with its files in {@code folder}, which must exist. */
   public ScratchFileBlocks(KvLayout layout, Path folder) {
     if (!Files.isDirectory(folder)) {
@@ -45,6 +48,7 @@ public final class ScratchFileBlocks implements BlockSource {
         MemorySegment memory = BlockMemory.map(file, layout.blockBytes(), true, arena);
         KvBlock block = BlockMemory.block(nextId.getAndIncrement(), layout, memory, 0, this);
         arenas.put(block, arena);
+        grows(memory);
         return block;
       } finally {
         Files.deleteIfExists(file);
@@ -61,8 +65,20 @@ public final class ScratchFileBlocks implements BlockSource {
     }
   }
 
+  /** Has the newest block's pages kept apart, and the one before, now full, streamed again. */
+  private synchronized void grows(MemorySegment memory) {
+    BlockMemory.writtenSparsely(memory, true);
+    if (growing != null) {
+      BlockMemory.writtenSparsely(growing, false);
+    }
+    growing = memory;
+  }
+
   @Override
-  public void release(KvBlock block) {
+  public synchronized void release(KvBlock block) {
+    if (growing != null && (block.keys().address() == growing.address())) {
+      growing = null;
+    }
     arenas.remove(block).close();
   }
 

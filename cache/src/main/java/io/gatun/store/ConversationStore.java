@@ -56,7 +56,9 @@ public final class ConversationStore implements AutoCloseable {
    */
   public static ConversationStore open(Path folder, StoreOptions options) {
     try {
-      return new ConversationStore(StoreFolder.open(folder), options);
+      StoreFolder place = StoreFolder.open(folder);
+      WorkFile.collect(place);
+      return new ConversationStore(place, options);
     } catch (IOException e) {
       throw IoFailure.of("cannot open the store", folder, e);
     }
@@ -325,6 +327,14 @@ public final class ConversationStore implements AutoCloseable {
    */
   public Garbage gc(boolean dryRun) {
     return place.locked("collect garbage", () -> new GarbageCollector(place, dryRun).run());
+  }
+
+  /**
+   * A file of this store for work under way, empty. It is gone when closed, or, if the process dies
+   * first, with the next opening of the store.
+   */
+  public WorkFile workFile() {
+    return WorkFile.create(place);
   }
 
   /**

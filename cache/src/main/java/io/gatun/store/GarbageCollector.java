@@ -25,11 +25,13 @@ final class GarbageCollector {
     this.dryRun = dryRun;
   }
 
-  /** Removes unfinished and half-deleted conversations, then blocks that no journal names. */
+  /** Removes unfinished and half-deleted conversations and work files, then blocks that no journal names. */
   Garbage run() throws IOException {
     Path conversations = store.conversations();
     for (String name : Folders.names(conversations)) {
-      if (name.startsWith(".new-") || name.startsWith(".deleted-")) {
+      if (name.startsWith(".new-")
+          || name.startsWith(".deleted-")
+          || WorkFile.leftBehind(store, name)) {
         Path folder = conversations.resolve(name);
         note(folder, Census.folderBytes(folder));
         if (!dryRun) {

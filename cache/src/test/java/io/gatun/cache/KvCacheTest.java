@@ -2,7 +2,10 @@ package io.gatun.cache;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -246,6 +249,34 @@ class KvCacheTest {
         assertThat(files).isEmpty();
       }
     }
+  }
+
+  @Test
+  void aRowInAScratchFileMakesItsOwnPagesDirtyOnly(@TempDir Path folder) throws Exception {
+    Path counters = Path.of("/proc/self/io");
+    assumeTrue(Files.isReadable(counters));
+    KvShape shape = new KvShape(32, 8, 128, 128);
+    try (KvCache cache = KvCache.builder(shape).type(KvType.BF16).mappedIn(folder).build();
+        Arena arena = Arena.ofConfined()) {
+      MemorySegment rows = arena.allocate(8 * 128 * Float.BYTES);
+      // 16 rows of 256 bytes fill a page; in large pages, 32 tokens would dirty a block of 128 MiB.
+      long before = writtenBytes(counters);
+      for (int token = 0; token < 32; token++) {
+        for (int layer = 0; layer < shape.layers(); layer++) {
+          cache.append(layer, rows, rows, 1);
+        }
+        cache.advance(1);
+      }
+      assertThat(writtenBytes(counters) - before)
+          .isLessThan(3 * 32 * cache.layout().bytesPerToken());
+    }
+  }
+
+  private static long writtenBytes(Path counters) throws IOException {
+    return Files.readAllLines(counters).stream()
+        .filter(line -> line.startsWith("write_bytes:"))
+        .mapToLong(line -> Long.parseLong(line.substring("write_bytes:".length()).strip()))
+        .sum();
   }
 
   @Test

@@ -2,6 +2,7 @@ package io.gatun.store.fault;
 
 import io.gatun.store.Conversation;
 import io.gatun.store.ConversationStore;
+import io.gatun.store.Eviction;
 import io.gatun.store.Fingerprint;
 import io.gatun.store.Rows;
 import io.gatun.store.StoreFailedException;
@@ -11,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.Stream;
 
 /**
  * A seeded mix of operations on a store, run in a process of its own that gets killed. Says on
@@ -74,6 +76,7 @@ public final class Workload {
       case 2 -> close(conversation(id));
       case 3, 4, 5 -> truncate(conversation(id));
       case 6 -> store.gc(false);
+      case 7 -> evict(conversation(id));
       default -> append(conversation(id));
     }
   }
@@ -182,6 +185,19 @@ public final class Workload {
     announce('P', id, -1, 0, 0, 0);
     store.delete(id);
     announce('F', id, -1, 0, 0, 0);
+  }
+
+  /** Closes one, then has the store evict everything that is not open. */
+  private void evict(Conversation victim) {
+    close(victim);
+    List<String> closed =
+        Stream.of(IDS).filter(id -> !open.containsKey(id) && store.exists(id)).toList();
+    closed.forEach(id -> announce('P', id, -1, 0, 0, 0));
+    Eviction eviction = store.evict(0, false);
+    if (eviction.victims().size() != closed.size()) {
+      throw new IllegalStateException("%s went of %s".formatted(eviction.victims(), closed));
+    }
+    closed.forEach(id -> announce('F', id, -1, 0, 0, 0));
   }
 
   private static void state(char kind, Conversation talk) {

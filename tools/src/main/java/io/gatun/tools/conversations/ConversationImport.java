@@ -8,6 +8,7 @@ import io.gatun.cache.KvType;
 import io.gatun.store.Conversation;
 import io.gatun.store.ConversationStore;
 import io.gatun.store.Fingerprint;
+import io.gatun.store.WorkFile;
 import io.gatun.tools.cli.Progress;
 import io.gatun.tools.safetensors.SafetensorsFile;
 import io.gatun.tools.safetensors.Tensor;
@@ -22,7 +23,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
 import java.util.zip.CRC32C;
@@ -91,22 +91,13 @@ final class ConversationImport {
       return runOpen(store, file, file, id);
     }
     // The store that it goes to holds the same bytes unsealed, under the same permissions.
-    Path opened =
-        Files.createTempFile(
-            store.folder(),
-            "import-",
-            ".part",
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-    opened.toFile().deleteOnExit();
-    try {
+    try (WorkFile opened = store.workFile()) {
       char[] passphrase = Passphrase.forOpening();
       try (InputStream in = Files.newInputStream(file);
-          OutputStream out = new BufferedOutputStream(Files.newOutputStream(opened))) {
+          OutputStream out = new BufferedOutputStream(Files.newOutputStream(opened.path()))) {
         Sealed.open(in, out, passphrase);
       }
-      return runOpen(store, opened, file, id);
-    } finally {
-      Files.deleteIfExists(opened);
+      return runOpen(store, opened.path(), file, id);
     }
   }
 
