@@ -37,6 +37,31 @@ final class Faults {
     return seed;
   }
 
+  /** A part of a test that can fail. */
+  @FunctionalInterface
+  interface Body {
+    void run() throws Exception;
+  }
+
+  /**
+   * Runs a part of a test on a store; if it fails, keeps the store as it is then, and says how to
+   * look at it again: {@code FixtureTest} checks the folder that {@code -Dgatun.fault.fixture} names.
+   */
+  static void keeping(Class<?> test, long seed, Path store, Body body) throws Exception {
+    try {
+      body.run();
+    } catch (Exception | Error e) {
+      Path kept = Path.of("target", "fault", test.getSimpleName() + "-" + seed).toAbsolutePath();
+      if (Files.exists(store)) {
+        Scratch.restore(Scratch.image(store), kept);
+      }
+      throw new AssertionError(
+          "-Dgatun.fault.seed=%d repeats the operations; the store as it was then: FixtureTest with -Dgatun.fault.fixture=%s"
+              .formatted(seed, kept),
+          e);
+    }
+  }
+
   /** The command line of a small JVM with this test's class path. */
   static List<String> java(Class<?> main, String... args) {
     List<String> command = new ArrayList<>();

@@ -92,7 +92,11 @@ class ReadersTest {
 
   @Test
   void aReaderInAnotherProcessSeesOnlyCommittedStates() throws Exception {
-    Random random = new Random(Faults.seed(getClass()));
+    long seed = Faults.seed(getClass());
+    Faults.keeping(getClass(), seed, temp.resolve("store"), () -> readElsewhere(new Random(seed)));
+  }
+
+  private void readElsewhere(Random random) throws Exception {
     long seconds = Faults.seconds(5, 60);
     int commits = 0;
     Process child;
@@ -129,7 +133,11 @@ class ReadersTest {
 
   @Test
   void readersLiveThroughInterruptsTruncationsAndClose() throws Exception {
-    Random random = new Random(Faults.seed(getClass()));
+    long seed = Faults.seed(getClass());
+    Faults.keeping(getClass(), seed, temp.resolve("store"), () -> interrupt(new Random(seed)));
+  }
+
+  private void interrupt(Random random) throws Exception {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(Faults.seconds(5, 60));
     AtomicLong views = new AtomicLong();
     AtomicReference<Throwable> failure = new AtomicReference<>();
