@@ -10,8 +10,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Random;
 
@@ -154,7 +156,7 @@ final class StoreFigures {
     }
   }
 
-  private static void fork(Path folder, int at, int times) {
+  private static void fork(Path folder, int at, int times) throws IOException {
     ConversationStore store = ConversationStore.open(folder);
     String source =
         store.list().stream().filter(info -> info.tokens() >= at).findFirst().get().id();
@@ -166,10 +168,29 @@ final class StoreFigures {
     }
     System.out.printf("fork at %,d tokens: first %.1f ms", at, millis[0]);
     Arrays.sort(millis);
-    System.out.printf(", median %.1f ms, largest %.1f ms%n", millis[times / 2], millis[times - 1]);
+    System.out.printf(
+        ", median %.1f ms, largest %.1f ms; creating and forcing an empty file, median %.2f ms%n",
+        millis[times / 2], millis[times - 1], emptyFile(folder, times));
     for (int i = 0; i < times; i++) {
       store.delete("fork" + i);
     }
+  }
+
+  /** Median of the time that the disk takes for the least that can be forced, in ms. */
+  private static double emptyFile(Path folder, int times) throws IOException {
+    double[] millis = new double[times];
+    for (int i = 0; i < times; i++) {
+      Path file = folder.resolve("empty" + i);
+      long start = System.nanoTime();
+      try (FileChannel channel =
+          FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        channel.force(true);
+      }
+      millis[i] = (System.nanoTime() - start) / 1e6;
+      Files.delete(file);
+    }
+    Arrays.sort(millis);
+    return millis[times / 2];
   }
 
   private static long io(String name) throws IOException {
