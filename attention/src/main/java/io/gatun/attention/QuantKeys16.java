@@ -89,22 +89,18 @@ final class QuantKeys16 extends QuantKeys {
       long from = 0;
       for (int i = 0; i < IN_PAIRS; i += 2 * COUNT) {
         long scale = (long) (i / GROUP) * Float.BYTES;
-        FloatVector s0 =
-            (BYTE_CODES
-                ? FloatVector.broadcast(FLOATS, keys.get(LE_FLOAT, z0 + scale))
-                : LEVELS.mul(keys.get(LE_FLOAT, z0 + scale)));
-        FloatVector s1 =
-            (BYTE_CODES
-                ? FloatVector.broadcast(FLOATS, keys.get(LE_FLOAT, z1 + scale))
-                : LEVELS.mul(keys.get(LE_FLOAT, z1 + scale)));
-        FloatVector s2 =
-            (BYTE_CODES
-                ? FloatVector.broadcast(FLOATS, keys.get(LE_FLOAT, z2 + scale))
-                : LEVELS.mul(keys.get(LE_FLOAT, z2 + scale)));
-        FloatVector s3 =
-            (BYTE_CODES
-                ? FloatVector.broadcast(FLOATS, keys.get(LE_FLOAT, z3 + scale))
-                : LEVELS.mul(keys.get(LE_FLOAT, z3 + scale)));
+        float f0 = keys.get(LE_FLOAT, z0 + scale);
+        float f1 = keys.get(LE_FLOAT, z1 + scale);
+        float f2 = keys.get(LE_FLOAT, z2 + scale);
+        float f3 = keys.get(LE_FLOAT, z3 + scale);
+        FloatVector s0 = BYTE_CODES ? FloatVector.broadcast(FLOATS, f0) : null;
+        FloatVector s1 = BYTE_CODES ? FloatVector.broadcast(FLOATS, f1) : null;
+        FloatVector s2 = BYTE_CODES ? FloatVector.broadcast(FLOATS, f2) : null;
+        FloatVector s3 = BYTE_CODES ? FloatVector.broadcast(FLOATS, f3) : null;
+        IntVector l0 = BYTE_CODES ? null : LEVELS.mul(f0).reinterpretAsInts();
+        IntVector l1 = BYTE_CODES ? null : LEVELS.mul(f1).reinterpretAsInts();
+        IntVector l2 = BYTE_CODES ? null : LEVELS.mul(f2).reinterpretAsInts();
+        IntVector l3 = BYTE_CODES ? null : LEVELS.mul(f3).reinterpretAsInts();
         FloatVector x0 = FloatVector.fromArray(FLOATS, q, qAt + i);
         FloatVector x1 = FloatVector.fromArray(FLOATS, q, q1 + i);
         FloatVector x2 = FloatVector.fromArray(FLOATS, q, q2 + i);
@@ -121,7 +117,7 @@ final class QuantKeys16 extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k0 + from, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s0)
-                : w0.selectFrom(s0.reinterpretAsInts()).reinterpretAsFloats();
+                : w0.selectFrom(l0).reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
@@ -138,7 +134,7 @@ final class QuantKeys16 extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k1 + from, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s1)
-                : w1.selectFrom(s1.reinterpretAsInts()).reinterpretAsFloats();
+                : w1.selectFrom(l1).reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
@@ -155,7 +151,7 @@ final class QuantKeys16 extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k2 + from, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s2)
-                : w2.selectFrom(s2.reinterpretAsInts()).reinterpretAsFloats();
+                : w2.selectFrom(l2).reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
         a22 = x2.fma(k, a22);
@@ -172,7 +168,7 @@ final class QuantKeys16 extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k3 + from, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s3)
-                : w3.selectFrom(s3.reinterpretAsInts()).reinterpretAsFloats();
+                : w3.selectFrom(l3).reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
         a23 = x2.fma(k, a23);
@@ -187,7 +183,7 @@ final class QuantKeys16 extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k0 + from + 16, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s0)
-                : w0.lanewise(LSHR, 4).selectFrom(s0.reinterpretAsInts()).reinterpretAsFloats();
+                : w0.lanewise(LSHR, 4).selectFrom(l0).reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
@@ -198,7 +194,7 @@ final class QuantKeys16 extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k1 + from + 16, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s1)
-                : w1.lanewise(LSHR, 4).selectFrom(s1.reinterpretAsInts()).reinterpretAsFloats();
+                : w1.lanewise(LSHR, 4).selectFrom(l1).reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
@@ -209,7 +205,7 @@ final class QuantKeys16 extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k2 + from + 16, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s2)
-                : w2.lanewise(LSHR, 4).selectFrom(s2.reinterpretAsInts()).reinterpretAsFloats();
+                : w2.lanewise(LSHR, 4).selectFrom(l2).reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
         a22 = x2.fma(k, a22);
@@ -220,7 +216,7 @@ final class QuantKeys16 extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k3 + from + 16, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s3)
-                : w3.lanewise(LSHR, 4).selectFrom(s3.reinterpretAsInts()).reinterpretAsFloats();
+                : w3.lanewise(LSHR, 4).selectFrom(l3).reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
         a23 = x2.fma(k, a23);

@@ -88,22 +88,18 @@ final class QuantKeys16Wide extends QuantKeys {
       long scale = 0;
       // A group at a time: its four vectors share the scale.
       for (int i = 0; i < STRIDE; i += 4 * COUNT) {
-        FloatVector s0 =
-            (BYTE_CODES
-                ? FloatVector.broadcast(FLOATS, keys.get(LE_FLOAT, z0 + scale))
-                : LEVELS.mul(keys.get(LE_FLOAT, z0 + scale)));
-        FloatVector s1 =
-            (BYTE_CODES
-                ? FloatVector.broadcast(FLOATS, keys.get(LE_FLOAT, z1 + scale))
-                : LEVELS.mul(keys.get(LE_FLOAT, z1 + scale)));
-        FloatVector s2 =
-            (BYTE_CODES
-                ? FloatVector.broadcast(FLOATS, keys.get(LE_FLOAT, z2 + scale))
-                : LEVELS.mul(keys.get(LE_FLOAT, z2 + scale)));
-        FloatVector s3 =
-            (BYTE_CODES
-                ? FloatVector.broadcast(FLOATS, keys.get(LE_FLOAT, z3 + scale))
-                : LEVELS.mul(keys.get(LE_FLOAT, z3 + scale)));
+        float f0 = keys.get(LE_FLOAT, z0 + scale);
+        float f1 = keys.get(LE_FLOAT, z1 + scale);
+        float f2 = keys.get(LE_FLOAT, z2 + scale);
+        float f3 = keys.get(LE_FLOAT, z3 + scale);
+        FloatVector s0 = BYTE_CODES ? FloatVector.broadcast(FLOATS, f0) : null;
+        FloatVector s1 = BYTE_CODES ? FloatVector.broadcast(FLOATS, f1) : null;
+        FloatVector s2 = BYTE_CODES ? FloatVector.broadcast(FLOATS, f2) : null;
+        FloatVector s3 = BYTE_CODES ? FloatVector.broadcast(FLOATS, f3) : null;
+        IntVector l0 = BYTE_CODES ? null : LEVELS.mul(f0).reinterpretAsInts();
+        IntVector l1 = BYTE_CODES ? null : LEVELS.mul(f1).reinterpretAsInts();
+        IntVector l2 = BYTE_CODES ? null : LEVELS.mul(f2).reinterpretAsInts();
+        IntVector l3 = BYTE_CODES ? null : LEVELS.mul(f3).reinterpretAsInts();
         FloatVector x0 = FloatVector.fromArray(FLOATS, q, qAt + i);
         FloatVector x1 = FloatVector.fromArray(FLOATS, q, q1 + i);
         FloatVector x2 = FloatVector.fromArray(FLOATS, q, q2 + i);
@@ -120,7 +116,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k0 + from, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s0)
-                : w0.selectFrom(s0.reinterpretAsInts()).reinterpretAsFloats();
+                : w0.selectFrom(l0).reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
@@ -137,7 +133,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k1 + from, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s1)
-                : w1.selectFrom(s1.reinterpretAsInts()).reinterpretAsFloats();
+                : w1.selectFrom(l1).reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
@@ -154,7 +150,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k2 + from, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s2)
-                : w2.selectFrom(s2.reinterpretAsInts()).reinterpretAsFloats();
+                : w2.selectFrom(l2).reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
         a22 = x2.fma(k, a22);
@@ -171,7 +167,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k3 + from, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s3)
-                : w3.selectFrom(s3.reinterpretAsInts()).reinterpretAsFloats();
+                : w3.selectFrom(l3).reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
         a23 = x2.fma(k, a23);
@@ -186,7 +182,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k0 + from + 16, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s0)
-                : w0.lanewise(LSHR, 4).selectFrom(s0.reinterpretAsInts()).reinterpretAsFloats();
+                : w0.lanewise(LSHR, 4).selectFrom(l0).reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
@@ -197,7 +193,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k1 + from + 16, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s1)
-                : w1.lanewise(LSHR, 4).selectFrom(s1.reinterpretAsInts()).reinterpretAsFloats();
+                : w1.lanewise(LSHR, 4).selectFrom(l1).reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
@@ -208,7 +204,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k2 + from + 16, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s2)
-                : w2.lanewise(LSHR, 4).selectFrom(s2.reinterpretAsInts()).reinterpretAsFloats();
+                : w2.lanewise(LSHR, 4).selectFrom(l2).reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
         a22 = x2.fma(k, a22);
@@ -219,7 +215,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k3 + from + 16, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s3)
-                : w3.lanewise(LSHR, 4).selectFrom(s3.reinterpretAsInts()).reinterpretAsFloats();
+                : w3.lanewise(LSHR, 4).selectFrom(l3).reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
         a23 = x2.fma(k, a23);
@@ -228,7 +224,7 @@ final class QuantKeys16Wide extends QuantKeys {
         x1 = FloatVector.fromArray(FLOATS, q, q1 + i + 2 * COUNT);
         x2 = FloatVector.fromArray(FLOATS, q, q2 + i + 2 * COUNT);
         x3 = FloatVector.fromArray(FLOATS, q, q3 + i + 2 * COUNT);
-        w0 =
+        IntVector u0 =
             BYTE_CODES
                 ? null
                 : ((IntVector)
@@ -240,12 +236,12 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k0 + from + 32, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s0)
-                : w0.selectFrom(s0.reinterpretAsInts()).reinterpretAsFloats();
+                : u0.selectFrom(l0).reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
         a30 = x3.fma(k, a30);
-        w1 =
+        IntVector u1 =
             BYTE_CODES
                 ? null
                 : ((IntVector)
@@ -257,12 +253,12 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k1 + from + 32, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s1)
-                : w1.selectFrom(s1.reinterpretAsInts()).reinterpretAsFloats();
+                : u1.selectFrom(l1).reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
         a31 = x3.fma(k, a31);
-        w2 =
+        IntVector u2 =
             BYTE_CODES
                 ? null
                 : ((IntVector)
@@ -274,12 +270,12 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k2 + from + 32, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s2)
-                : w2.selectFrom(s2.reinterpretAsInts()).reinterpretAsFloats();
+                : u2.selectFrom(l2).reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
         a22 = x2.fma(k, a22);
         a32 = x3.fma(k, a32);
-        w3 =
+        IntVector u3 =
             BYTE_CODES
                 ? null
                 : ((IntVector)
@@ -291,7 +287,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k3 + from + 32, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s3)
-                : w3.selectFrom(s3.reinterpretAsInts()).reinterpretAsFloats();
+                : u3.selectFrom(l3).reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
         a23 = x2.fma(k, a23);
@@ -306,7 +302,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k0 + from + 48, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s0)
-                : w0.lanewise(LSHR, 4).selectFrom(s0.reinterpretAsInts()).reinterpretAsFloats();
+                : u0.lanewise(LSHR, 4).selectFrom(l0).reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
         a20 = x2.fma(k, a20);
@@ -317,7 +313,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k1 + from + 48, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s1)
-                : w1.lanewise(LSHR, 4).selectFrom(s1.reinterpretAsInts()).reinterpretAsFloats();
+                : u1.lanewise(LSHR, 4).selectFrom(l1).reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
         a21 = x2.fma(k, a21);
@@ -328,7 +324,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k2 + from + 48, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s2)
-                : w2.lanewise(LSHR, 4).selectFrom(s2.reinterpretAsInts()).reinterpretAsFloats();
+                : u2.lanewise(LSHR, 4).selectFrom(l2).reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
         a22 = x2.fma(k, a22);
@@ -339,7 +335,7 @@ final class QuantKeys16Wide extends QuantKeys {
                         ByteVector.fromMemorySegment(CODES, keys, k3 + from + 48, LITTLE_ENDIAN)
                             .convertShape(B2F, FLOATS, 0))
                     .mul(s3)
-                : w3.lanewise(LSHR, 4).selectFrom(s3.reinterpretAsInts()).reinterpretAsFloats();
+                : u3.lanewise(LSHR, 4).selectFrom(l3).reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
         a23 = x2.fma(k, a23);

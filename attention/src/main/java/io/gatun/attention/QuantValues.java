@@ -23,6 +23,9 @@ import java.lang.invoke.MethodHandles;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Weighted sums of quantised values on the Vector API. Copied for each row format by {@link
@@ -45,13 +48,34 @@ final class QuantValues implements ValueKernel {
   /** Codes in a byte. */
   private static final int PER_BYTE = BYTE_CODES ? 1 : 2;
 
-  private static final FloatVector LEVELS = COUNT == 16 ? QuantRows.levels() : null;
+  /** What the 4-bit codes stand for, as the bits of floats. */
+  private static final IntVector LEVELS =
+      COUNT == 16 ? QuantRows.levels().reinterpretAsInts() : null;
+
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
   /** Tokens whose weights for one row stand side by side. */
   private static final int TOKENS = COUNT / Kernels.ROWS;
 
+  /** All scales of as many tokens, if that is a vector. */
+  private static final VectorSpecies<Float> SCALES = scales();
+
+  /** From scales {@code [TOKENS][scales of a row]} the first of each token, for each row. */
+  private static final VectorShuffle<Float> SPREAD =
+      VectorShuffle.fromOp(FLOATS, i -> i % TOKENS * (SCALE_BYTES / Float.BYTES) % COUNT);
+
   private final int[] swaps = QuantRows.swaps(QuantRows.order(FORMAT));
+
+  private static VectorSpecies<Float> scales() {
+    int bits = TOKENS * SCALE_BYTES * Byte.SIZE;
+    return switch (bits) {
+      case 64, 128, 256, 512 ->
+          bits > FLOATS.vectorBitSize()
+              ? null
+              : VectorSpecies.of(float.class, VectorShape.forBitSize(bits));
+      default -> null;
+    };
+  }
 
   @Override
   public int stride() {
@@ -96,7 +120,23 @@ final class QuantValues implements ValueKernel {
   /** Writes the weights times the scales of one group, both of the same rows, to another plane. */
   private static void scale(
       MemorySegment values, long offset, int tokens, float[] weights, int weightsAt, int scaledAt) {
-    for (int t = 0; t < tokens; t += TOKENS) {
+    int t = 0;
+    if (SCALES != null) {
+      // Not the last tokens: the load takes in up to a row's scales behind those that are wanted.
+      for (; t + TOKENS < tokens; t += TOKENS) {
+        FloatVector scales =
+            ((FloatVector)
+                    FloatVector.fromMemorySegment(
+                            SCALES, values, offset + (long) t * SCALE_BYTES, LITTLE_ENDIAN)
+                        .reinterpretShape(FLOATS, 0))
+                .rearrange(SPREAD);
+        int i = t * Kernels.ROWS;
+        FloatVector.fromArray(FLOATS, weights, weightsAt + i)
+            .mul(scales)
+            .intoArray(weights, scaledAt + i);
+      }
+    }
+    for (; t < tokens; t += TOKENS) {
       FloatVector scales = scale(values, offset, t);
       if (TOKENS > 1) {
         scales = scales.blend(scale(values, offset, Math.min(t + 1, tokens - 1)), BIT_0);
@@ -207,13 +247,13 @@ final class QuantValues implements ValueKernel {
               ? ((FloatVector)
                   ByteVector.fromMemorySegment(CODES, values, row, LITTLE_ENDIAN)
                       .convertShape(B2F, FLOATS, 0))
-              : w0.selectFrom(LEVELS.reinterpretAsInts()).reinterpretAsFloats();
+              : w0.selectFrom(LEVELS).reinterpretAsFloats();
       FloatVector v1 =
           BYTE_CODES
               ? ((FloatVector)
                   ByteVector.fromMemorySegment(CODES, values, row + COUNT, LITTLE_ENDIAN)
                       .convertShape(B2F, FLOATS, 0))
-              : w0.lanewise(LSHR, 4).selectFrom(LEVELS.reinterpretAsInts()).reinterpretAsFloats();
+              : w0.lanewise(LSHR, 4).selectFrom(LEVELS).reinterpretAsFloats();
       IntVector w1 =
           BYTE_CODES
               ? null
@@ -225,13 +265,13 @@ final class QuantValues implements ValueKernel {
               ? ((FloatVector)
                   ByteVector.fromMemorySegment(CODES, values, row + 2 * COUNT, LITTLE_ENDIAN)
                       .convertShape(B2F, FLOATS, 0))
-              : w1.selectFrom(LEVELS.reinterpretAsInts()).reinterpretAsFloats();
+              : w1.selectFrom(LEVELS).reinterpretAsFloats();
       FloatVector v3 =
           BYTE_CODES
               ? ((FloatVector)
                   ByteVector.fromMemorySegment(CODES, values, row + 3 * COUNT, LITTLE_ENDIAN)
                       .convertShape(B2F, FLOATS, 0))
-              : w1.lanewise(LSHR, 4).selectFrom(LEVELS.reinterpretAsInts()).reinterpretAsFloats();
+              : w1.lanewise(LSHR, 4).selectFrom(LEVELS).reinterpretAsFloats();
       FloatVector x = FloatVector.broadcast(FLOATS, weights[w]);
       a00 = v0.fma(x, a00);
       a01 = v1.fma(x, a01);

@@ -10,22 +10,47 @@ import java.util.List;
 public final class LayerBytes {
   private LayerBytes() {}
 
-  /** Per run and KV head the keys, then the values: the order in which a kernel walks them. */
+  /**
+   * Per run and KV head the keys, then the values, each with its scales, if it has any: the order in
+   * which a kernel walks them.
+   */
   public static List<MemorySegment> of(KvView view, int layer) {
     KvLayout layout = view.layout();
     List<MemorySegment> slices = new ArrayList<>();
     for (int head = 0; head < layout.shape().kvHeads(); head++) {
       for (int run = 0; run < view.runs(); run++) {
         long rows = view.runTokens(run);
-        slices.add(
-            view.keys(run).asSlice(layout.keyOffset(layer, head, 0), rows * layout.keyRowBytes()));
+        add(
+            slices,
+            view.keys(run),
+            layout.keyOffset(layer, head, 0),
+            rows * layout.keyRowBytes(),
+            layout.keyScaleOffset(layer, head, 0),
+            rows * layout.keyScaleBytes());
         if (!layout.shape().valuesInKeys()) {
-          slices.add(
-              view.values(run)
-                  .asSlice(layout.valueOffset(layer, head, 0), rows * layout.valueRowBytes()));
+          add(
+              slices,
+              view.values(run),
+              layout.valueOffset(layer, head, 0),
+              rows * layout.valueRowBytes(),
+              layout.valueScaleOffset(layer, head, 0),
+              rows * layout.valueScaleBytes());
         }
       }
     }
     return slices;
+  }
+
+  private static void add(
+      List<MemorySegment> slices,
+      MemorySegment from,
+      long offset,
+      long bytes,
+      long scaleOffset,
+      long scaleBytes) {
+    slices.add(from.asSlice(offset, bytes));
+    if (scaleBytes > 0) {
+      slices.add(from.asSlice(scaleOffset, scaleBytes));
+    }
   }
 }
