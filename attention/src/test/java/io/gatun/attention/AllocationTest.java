@@ -4,11 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.OperatingSystemMXBean;
 import com.sun.management.ThreadMXBean;
+import io.gatun.cache.KvCache;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvType;
+import io.gatun.cache.KvView;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -60,6 +64,68 @@ class AllocationTest {
   private static long processTime() {
     return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
         .getProcessCpuTime();
+  }
+
+  /** What a step keeps until its splits are merged grows with the context; it does not allocate. */
+  @Test
+  void noLengthMakesAStepAllocate() {
+    int[] lengths = {16_383, 16_384, 16_385, 16_897, 40_000, 131_072, 131_073, 140_000};
+    KvShape shape = new KvShape(1, 1, 16, 16);
+    try (Team team = Team.of(2);
+        Fixture f = new Fixture(4, shape, KvType.F32, KvType.F32, 1024, 2);
+        GqaAttention attention = GqaAttention.create(f.layout(), f.options, team)) {
+      MemorySegment rows = f.gaussian(1000 * 16L);
+      while (f.cache.length() < 140_000) {
+        f.cache.append(0, rows, rows, 1000);
+        f.cache.advance(1000);
+      }
+      MemorySegment q = f.queries(1);
+      MemorySegment out = f.outputs(1);
+      KvView[] views = new KvView[lengths.length];
+      KvCache[] forks = new KvCache[lengths.length];
+      for (int i = 0; i < lengths.length; i++) {
+        forks[i] = f.cache.fork(lengths[i]);
+        views[i] = forks[i].live();
+      }
+      long own = allocatedBy(() -> {});
+      long deadline = processTime() + 60_000_000_000L;
+      long bytes;
+      do {
+        bytes = allocatedBy(() -> steps(attention, views[0], q, out, 100)) - own;
+      } while (bytes > 0 && processTime() < deadline);
+      assertThat(bytes).as("bytes allocated in 100 steps").isLessThanOrEqualTo(0);
+      // The first steps ever at these lengths, each measured by itself.
+      for (int i = 1; i < lengths.length; i++) {
+        KvView view = views[i];
+        assertThat(allocatedBy(() -> steps(attention, view, q, out, 1)) - own)
+            .as("bytes allocated in the first step at %d tokens", lengths[i])
+            .isLessThanOrEqualTo(0);
+      }
+      List<KvView> batch = List.of(views[1], views[3], views[0]);
+      MemorySegment batchQ = f.queries(3);
+      MemorySegment batchOut = f.outputs(3);
+      attention.decode(batch, 0, batchQ, batchOut);
+      do {
+        bytes =
+            allocatedBy(() -> {
+              for (int i = 0; i < 100; i++) {
+                attention.decode(batch, 0, batchQ, batchOut);
+              }
+            })
+                - own;
+      } while (bytes > 0 && processTime() < deadline);
+      assertThat(bytes).as("bytes allocated in 100 steps of 3").isLessThanOrEqualTo(0);
+      for (KvCache fork : forks) {
+        fork.close();
+      }
+    }
+  }
+
+  private static void steps(
+      GqaAttention attention, KvView view, MemorySegment q, MemorySegment out, int count) {
+    for (int i = 0; i < count; i++) {
+      attention.decode(view, 0, q, out);
+    }
   }
 
   /** Measured with the measuring's own share, which {@code own} above takes off again. */

@@ -74,6 +74,44 @@ class TeamTest {
     }
   }
 
+  /** A caller whose work fails does not disturb the next one, who waits meanwhile. */
+  @Test
+  void aFailureIsItsOwnCallersOnly() throws InterruptedException {
+    try (Team team = Team.of(2)) {
+      AtomicInteger failures = new AtomicInteger();
+      AtomicInteger others = new AtomicInteger();
+      AtomicInteger done = new AtomicInteger();
+      Thread[] callers = new Thread[4];
+      for (int i = 0; i < callers.length; i++) {
+        boolean fails = i % 2 == 0;
+        callers[i] =
+            new Thread(() -> {
+              for (int round = 0; round < 500; round++) {
+                try {
+                  team.run(
+                      3,
+                      (task, worker) -> {
+                        if (fails) {
+                          throw new IllegalArgumentException("on purpose");
+                        }
+                        done.incrementAndGet();
+                      });
+                } catch (IllegalArgumentException e) {
+                  (fails ? failures : others).incrementAndGet();
+                }
+              }
+            });
+        callers[i].start();
+      }
+      for (Thread caller : callers) {
+        caller.join();
+      }
+      assertThat(failures).hasValue(1000);
+      assertThat(others).hasValue(0);
+      assertThat(done).hasValue(3000);
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(ints = {1, 3})
   void theFirstExceptionReachesTheCaller(int threads) {

@@ -57,10 +57,8 @@ class TreeTest {
             if (context > 0) {
               f.append(context);
             }
-            for (AttentionOptions options : options(f.options, kernels)) {
-              check(f, tree, options, kernels, team);
-              f.cache.truncate(context);
-            }
+            List<AttentionOptions> all = options(f.options, kernels);
+            check(f, tree, all.get(next % all.size()), kernels, team);
           }
         }
       }
