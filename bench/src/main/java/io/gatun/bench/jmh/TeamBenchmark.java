@@ -2,6 +2,7 @@ package io.gatun.bench.jmh;
 
 import io.gatun.attention.Team;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -18,8 +19,9 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What it costs to hand empty tasks, one for each thread, to a team and to know that they are done:
- * right after the last ones, and after a pause in which the team has gone to sleep.
+ * What it costs to hand one task to each thread of a team and to know that they are done: right
+ * after the last ones, and after a pause in which the team has gone to sleep. A task ends when all
+ * have begun, so that no thread can do the work of another.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.SampleTime)
@@ -38,6 +40,7 @@ public class TeamBenchmark {
   @Param({"0", "5", "1000"})
   public int pauseMicros;
 
+  private final AtomicInteger begun = new AtomicInteger();
   private Team team;
 
   /** Starts the threads. */
@@ -62,7 +65,15 @@ public class TeamBenchmark {
   /** The hand-over. */
   @Benchmark
   public void handOver() {
-    team.run(threads, (task, worker) -> {});
+    begun.set(0);
+    team.run(
+        threads,
+        (task, worker) -> {
+          begun.incrementAndGet();
+          while (begun.get() < threads) {
+            Thread.onSpinWait();
+          }
+        });
   }
 
   /** Ends the threads. */
