@@ -7,7 +7,9 @@ import io.gatun.cache.KvType;
 import io.gatun.cache.KvView;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -18,8 +20,18 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** {@link GqaAttention}, with each make of kernels, against the formula in double. */
 class GqaAttentionTest {
-  /** Of the largest magnitude of the output: f32 arithmetic on what the cache holds exactly. */
-  private static final double TOLERANCE = 4e-6;
+  private static final Set<KvType> PLAIN = EnumSet.of(KvType.F32, KvType.F16, KvType.BF16);
+
+  /**
+   * Of the largest magnitude of the output: f32 arithmetic on what the cache holds exactly. More
+   * lanes make shorter chains of roundings; plain Java has one lane.
+   */
+  private static double tolerance(Kernels kernels, KvType type) {
+    if (kernels instanceof ScalarKernels || !PLAIN.contains(type)) {
+      return 4e-6;
+    }
+    return kernels.tokensPerVector() == 4 ? 1.5e-6 : 3e-6;
+  }
 
   /** Set where the tests run with narrower vectors than the processor has. */
   private static final String WIDTH = System.getProperty("gatun.vectorBits");
@@ -45,12 +57,14 @@ class GqaAttentionTest {
 
   static Stream<Arguments> shapes() {
     int[][] heads = {{1, 1}, {4, 2}, {8, 2}, {8, 8}, {32, 8}, {32, 1}, {64, 8}, {14, 2}, {71, 1}};
-    int[] dims = {64, 80, 96, 128, 256};
     int[] lengths = {1, 2, 15, 16, 17, 127, 130, 512, 513, 1030, 2500};
     List<Arguments> all = new ArrayList<>();
     makes()
         .forEach(kernels -> {
           int next = 0;
+          // Plain Java does the same for every width.
+          boolean plain = kernels instanceof ScalarKernels;
+          int[] dims = plain ? new int[] {64, 80} : new int[] {64, 80, 96, 128, 256};
           for (int[] pair : heads) {
             for (int dim : dims) {
               for (KvType type : KvType.values()) {
@@ -83,7 +97,7 @@ class GqaAttentionTest {
       KvView view = f.cache.live();
       double[] expected = ReferenceAttention.attend(view, 0, f.options, tokens, q);
       attention.prefill(view, 0, tokens, q, out);
-      assertThat(Fixture.error(expected, out)).isLessThan(TOLERANCE);
+      assertThat(Fixture.error(expected, out)).isLessThan(tolerance(kernels, type));
 
       MemorySegment last = f.outputs(1);
       long qRow = (long) numHeads * headDim * Float.BYTES;
