@@ -30,6 +30,13 @@ final class Checksums {
     return new RunState(run.block().id(), run.tokens(), ends, crcs);
   }
 
+  /** Whether the rows under the last checksum of a run are those that it was computed over. */
+  static boolean lastFits(KvLayout layout, KvRun run, RunState state) {
+    int last = state.ends().length - 1;
+    int computed = BlockCheck.crc(layout, run.block(), state.start(last), state.ends()[last]);
+    return computed == state.crcs()[last];
+  }
+
   /** The checksums of a cut run, the last one computed anew if it covers rows behind the cut. */
   static RunState endingAt(KvLayout layout, KvRun run, RunState cut) {
     if (cut.coveredRows() == cut.tokens()) {

@@ -346,6 +346,10 @@ public final class Conversation implements AutoCloseable {
           || place.blocks().sharedRows(tail.block(), layout().blockTokens()) > tail.tokens()) {
         return;
       }
+      if (!Checksums.lastFits(layout(), run, tail)) {
+        // Damage that nobody has looked for yet: a new checksum would hide it for good.
+        return;
+      }
       List<RunState> next = new ArrayList<>(state.runs());
       next.set(next.size() - 1, Checksums.endingAt(layout(), run, tail));
       append(state.change(next, true, System.currentTimeMillis()));

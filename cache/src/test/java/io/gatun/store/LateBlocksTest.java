@@ -206,6 +206,21 @@ class LateBlocksTest {
   }
 
   @Test
+  void aRollbackDoesNotHideDamageInTheRowsThatItKeeps() throws IOException {
+    Path tail = block("talk", 4);
+    byte[] bytes = Files.readAllBytes(tail);
+    // A value of row 3 of the first head; 300 tokens are 44 rows of this block.
+    bytes[BlockHeader.BYTES + (int) Rows.layout().keyOffset(0, 0, 3)] ^= 1;
+    Files.write(tail, bytes);
+    try (Conversation talk = open("talk")) {
+      talk.truncate(290);
+      Rows.accept(talk, 20, 6);
+      Rows.prefill(talk);
+    }
+    assertThat(store.verify("talk", bytesRead -> {}).soundTokens()).isEqualTo(256);
+  }
+
+  @Test
   void aViewKeepsRowsThatWereNeverMappedThroughACut() throws IOException {
     Tokens before = new Tokens();
     KvView view;
