@@ -107,6 +107,9 @@ final class QuantValues implements ValueKernel {
     for (int group = 0; group < GROUPS; group++) {
       int scaledAt = weightsAt + (1 + group) * plane;
       scale(values, scaleOffset + (long) group * Float.BYTES, tokens, weights, weightsAt, scaledAt);
+    }
+    for (int group = 0; group < GROUPS; group++) {
+      int scaledAt = weightsAt + (1 + group) * plane;
       int first = group * GROUP;
       int end = Math.min(first + GROUP, STRIDE);
       if (COUNT == 4) {

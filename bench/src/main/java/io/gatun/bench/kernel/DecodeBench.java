@@ -97,9 +97,9 @@ public final class DecodeBench {
     int rounds = settings.number("rounds", 12);
     double seconds = Double.parseDouble(settings.text("seconds", "0.25"));
     double warm = Double.parseDouble(settings.text("warm", "4"));
-    Stopwatch clock = Stopwatch.of(settings.text("clock", "wall"), threads);
     List<Subject> subjects = new ArrayList<>();
     try (Team team = Team.of(threads)) {
+      Stopwatch clock = Stopwatch.of(settings.text("clock", "wall"), threads);
       for (String type : settings.list("types", "f32,bf16,f16,q8,q4")) {
         subjects.add(new Subject(settings, KvType.ofLabel(type), context, team, rounds));
       }
