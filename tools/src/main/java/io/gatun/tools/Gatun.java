@@ -1,5 +1,7 @@
 package io.gatun.tools;
 
+import io.gatun.cache.GatunException;
+import io.gatun.cache.KvType;
 import io.gatun.tools.cli.CommandProvider;
 import io.gatun.tools.cli.Failures;
 import io.gatun.tools.conversations.ConversationsCommand;
@@ -18,6 +20,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** The {@code gatun} command: its subcommands, and how it ends when one fails. */
 @Command(
@@ -57,7 +60,17 @@ public final class Gatun implements Runnable {
     for (CommandProvider provider : ServiceLoader.load(CommandProvider.class)) {
       line.addSubcommand(provider.command());
     }
+    line.registerConverter(KvType.class, Gatun::kvType);
     return Failures.install(line);
+  }
+
+  /** Labels such as {@code q8-plain}, in any case. */
+  private static KvType kvType(String label) {
+    try {
+      return KvType.ofLabel(label);
+    } catch (GatunException e) {
+      throw new TypeConversionException(e.getMessage());
+    }
   }
 
   /** Runs one command and exits with its code. */

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvView;
+import io.gatun.cache.RowReader;
 import io.gatun.store.ConversationReader;
 import io.gatun.store.ConversationStore;
 import io.gatun.tools.cli.Progress;
@@ -158,26 +159,12 @@ final class ConversationExport {
       KvLayout layout = view.layout();
       for (int layer = 0; layer < layout.shape().layers(); layer++) {
         begin();
-        for (int head = 0; head < layout.shape().kvHeads(); head++) {
-          for (int run = 0; run < view.runs(); run++) {
-            put(
-                view.keys(run),
-                layout.keyOffset(layer, head, 0),
-                (long) view.runTokens(run) * layout.keyRowBytes());
-          }
-        }
+        writeRows(view, layer, true);
         if (layout.shape().valuesInKeys()) {
           continue;
         }
         begin();
-        for (int head = 0; head < layout.shape().kvHeads(); head++) {
-          for (int run = 0; run < view.runs(); run++) {
-            put(
-                view.values(run),
-                layout.valueOffset(layer, head, 0),
-                (long) view.runTokens(run) * layout.valueRowBytes());
-          }
-        }
+        writeRows(view, layer, false);
       }
     }
     end();
@@ -186,6 +173,48 @@ final class ConversationExport {
       sums.putLong(sum);
     }
     out.write(sums.array());
+  }
+
+  /** The rows of a layer, {@code [kvHead][token][dim]}: as they are stored, or decoded. */
+  private void writeRows(KvView view, int layer, boolean keys) throws IOException {
+    KvLayout layout = view.layout();
+    boolean decoded = (keys ? layout.keyType() : layout.valueType()).quantized();
+    int rowBytes = keys ? layout.keyRowBytes() : layout.valueRowBytes();
+    for (int head = 0; head < layout.shape().kvHeads(); head++) {
+      if (decoded) {
+        writeDecoded(view, layer, head, keys);
+        continue;
+      }
+      for (int run = 0; run < view.runs(); run++) {
+        long offset = keys ? layout.keyOffset(layer, head, 0) : layout.valueOffset(layer, head, 0);
+        put(
+            keys ? view.keys(run) : view.values(run),
+            offset,
+            (long) view.runTokens(run) * rowBytes);
+      }
+    }
+  }
+
+  private void writeDecoded(KvView view, int layer, int head, boolean keys) throws IOException {
+    KvLayout layout = view.layout();
+    int dim = keys ? layout.shape().keyDim() : layout.shape().valueDim();
+    int storedBytes =
+        keys
+            ? layout.keyRowBytes() + layout.keyScaleBytes()
+            : layout.valueRowBytes() + layout.valueScaleBytes();
+    float[] row = new float[dim];
+    ByteBuffer bytes = littleEndian(dim * Float.BYTES);
+    for (long token = 0; token < view.length(); token++) {
+      if (keys) {
+        RowReader.key(view, layer, head, token, row);
+      } else {
+        RowReader.value(view, layer, head, token, row);
+      }
+      bytes.asFloatBuffer().put(row);
+      crc.update(bytes.array());
+      out.write(bytes.array());
+      progress.by(storedBytes);
+    }
   }
 
   private void writeTokens() throws IOException {

@@ -171,14 +171,15 @@ final class ConversationImport {
       String name, KvType type, int dim, int from, int count, MemorySegment target) {
     MemorySegment source = tensor(name);
     int heads = layout.shape().kvHeads();
-    int width = type == KvType.F32 ? 4 : 2;
+    KvType inFile = ExportFormat.inFile(type);
+    int width = inFile == KvType.F32 ? 4 : 2;
     for (int head = 0; head < heads; head++) {
       for (int t = 0; t < count; t++) {
         long at = ((long) head * rows + from + t) * dim * width;
         long to = ((long) t * heads + head) * dim;
         for (int d = 0; d < dim; d++) {
           float value =
-              switch (type.label()) {
+              switch (inFile.label()) {
                 case "f32" -> source.get(KvType.LE_FLOAT, at + 4L * d);
                 case "f16" -> Float.float16ToFloat(source.get(KvType.LE_SHORT, at + 2L * d));
                 default -> Float.intBitsToFloat(source.get(KvType.LE_SHORT, at + 2L * d) << 16);

@@ -325,7 +325,8 @@ public final class ConversationsCommand implements Runnable {
       mixinStandardHelpOptions = true,
       description = {
         "Writes a conversation to one .safetensors file: token ids, K and V of each layer as"
-            + " [kvHeads, tokens, dim], checksums.",
+            + " [kvHeads, tokens, dim], checksums. f32, f16 and bf16 are written bit for bit; q8"
+            + " and q4 decoded, as F32, and the file says what they were.",
         "With --encrypt the file is sealed with a passphrase (AES-256-GCM, PBKDF2): K/V can be"
             + " turned back into the text. The passphrase is asked for, or comes from"
             + " GATUN_PASSPHRASE."
@@ -359,7 +360,11 @@ public final class ConversationsCommand implements Runnable {
   @Command(
       name = "import",
       mixinStandardHelpOptions = true,
-      description = "Makes a conversation from an exported file, after checking all of it.")
+      description =
+          "Makes a conversation of the recorded element type from an exported file, after checking"
+              + " all of it. f32, f16 and bf16 come back bit for bit; q8 and q4 are encoded again,"
+              + " which moves a value by no more than f32 rounding, or by one step where it lay"
+              + " between two.")
   int importFile(
       @Parameters(paramLabel = "FILE") Path file,
       @Parameters(arity = "0..1", paramLabel = "ID", description = "default: the name it had")

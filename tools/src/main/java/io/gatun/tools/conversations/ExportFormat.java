@@ -24,7 +24,11 @@ import java.util.Map;
  *   crc32c             I64   [tensors before this one], CRC32C of the bytes of each
  * </pre>
  *
- * and texts under {@code __metadata__}: format, version, id, fingerprint, and the layout.
+ * and texts under {@code __metadata__}: format, version, id, fingerprint, and the layout. K/V of the
+ * float types is in the file bit for bit. Of a quantised type it is decoded, un-rotated, as F32, and
+ * the layout names the type that it came from: {@code key_type}, {@code value_type}. An import encodes
+ * it in that type again: the codes come out as they were but for values that fell between two codes
+ * by less than f32 rounding, the scales within a few units in the last place.
  */
 final class ExportFormat {
   static final String FORMAT = "gatun-conversation";
@@ -58,16 +62,13 @@ final class ExportFormat {
     return "layers." + layer + ".values";
   }
 
+  /** The type that rows of a type have in the file. */
+  static KvType inFile(KvType type) {
+    return type.quantized() ? KvType.F32 : type;
+  }
+
   private static TensorType type(KvType type) {
-    return switch (type.label()) {
-      case "f32" -> TensorType.F32;
-      case "f16" -> TensorType.F16;
-      case "bf16" -> TensorType.BF16;
-      default ->
-          throw new GatunException(
-              "K/V of type %s has no form in a safetensors file; f32, f16 and bf16 have"
-                  .formatted(type.label()));
-    };
+    return TensorType.valueOf(inFile(type).name());
   }
 
   static Map<String, String> metadata(

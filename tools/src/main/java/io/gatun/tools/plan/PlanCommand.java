@@ -98,7 +98,9 @@ public final class PlanCommand implements Callable<Integer> {
       names = "--kv-type",
       paramLabel = "TYPE",
       defaultValue = "bf16",
-      description = "Element type of keys and values (default: ${DEFAULT-VALUE}).")
+      description =
+          "Element type of keys and values: f32, f16, bf16, q8 or q4, scales counted"
+              + " (default: ${DEFAULT-VALUE}).")
   private String kvType;
 
   @Option(

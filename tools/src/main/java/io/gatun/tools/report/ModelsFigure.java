@@ -36,6 +36,9 @@ final class ModelsFigure {
     List<String> header = new ArrayList<>(List.of("model", "heads/KV", "context"));
     List<KvType> types = new ArrayList<>();
     for (KvType type : KvType.values()) {
+      if (type.quantized() && !type.rotated()) {
+        continue; // Of the size of the rotated one.
+      }
       types.add(type);
       header.add(type.label());
     }

@@ -79,7 +79,8 @@ public final class RunCommand implements Callable<Integer> {
       names = "--kv-type",
       paramLabel = "TYPE",
       description =
-          "element type of the cache: ${COMPLETION-CANDIDATES}; default: that of the weights")
+          "element type of the cache: f32, f16, bf16, q8, q4, and q8-plain and q4-plain without"
+              + " the rotation; default: that of the weights")
   private KvType kvType;
 
   @Option(

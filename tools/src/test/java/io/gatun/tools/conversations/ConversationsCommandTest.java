@@ -2,6 +2,7 @@ package io.gatun.tools.conversations;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -183,6 +184,38 @@ class ConversationsCommandTest {
     assertThat(json("import", file.toString(), "two").get("tokens").asInt()).isEqualTo(100);
     same("one", "two", type);
     assertThat(run("verify", "two")).isZero();
+  }
+
+  /** Decoded on the way out, encoded on the way in: the same to f32 rounding of a row. */
+  @ParameterizedTest
+  @EnumSource(
+      value = KvType.class,
+      names = {"Q8", "Q4", "Q8_PLAIN", "Q4_PLAIN"})
+  void aQuantizedExportIsF32AndKeepsItsType(KvType type) throws IOException {
+    make("one", type, 100, 90, 1);
+    Path file = temp.resolve("one.safetensors");
+    assertThat(json("export", "one", file.toString()).get("committedTokens").asInt()).isEqualTo(90);
+    assertThat(Files.readString(file, StandardCharsets.ISO_8859_1))
+        .contains("\"key_type\":\"" + type.label() + "\"")
+        .contains("\"layers.1.keys\":{\"dtype\":\"F32\",\"shape\":[3,90,5]");
+    assertThat(json("import", file.toString(), "two").get("tokens").asInt()).isEqualTo(100);
+    assertThat(json("list", "two").get(0).get("kvType").asText()).isEqualTo(type.label());
+    assertThat(run("verify", "two")).isZero();
+    try (Conversation one = store().openOrCreate("one", MODEL, layout(type));
+        Conversation two = store().openOrCreate("two", MODEL, layout(type))) {
+      float[] a = new float[5];
+      float[] b = new float[5];
+      for (int head = 0; head < 3; head++) {
+        for (int token = 0; token < 90; token++) {
+          RowReader.key(one.cache().live(), 1, head, token, a);
+          RowReader.key(two.cache().live(), 1, head, token, b);
+          assertThat(b).containsExactly(a, within(2e-6f));
+          RowReader.value(one.cache().live(), 1, head, token, a);
+          RowReader.value(two.cache().live(), 1, head, token, b);
+          assertThat(b).containsExactly(a, within(2e-6f));
+        }
+      }
+    }
   }
 
   private void same(String first, String second, KvType type) {
