@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
       LatentCommand.class,
       ScalingCommand.class,
       PeersCommand.class,
+      AccuracyCommand.class,
       JmhCommand.class
     })
 public final class BenchCommand implements Runnable {
@@ -31,6 +32,7 @@ public final class BenchCommand implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "Say what to measure: decode, prefill, latent, scaling, peers or jmh");
+        spec.commandLine(),
+        "Say what to measure: decode, prefill, latent, scaling, peers, accuracy or jmh");
   }
 }

@@ -1,0 +1,2 @@
+/** What the element types cost in accuracy. */
+package io.gatun.bench.accuracy;
