@@ -8,15 +8,15 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
 /**
  * A decode step of several sequences: one query of each, at its last token.
  *
- * <p>A task works through one split of one KV head. Where sequences share the memory of a split, as
- * forks with a common beginning do, one task works through it for all of them, so that a shared row
+ * <p>A piece of the work is one split of one KV head. Where sequences share the memory of a split, as
+ * forks with a common beginning do, one piece is worked through for all of them, so that a shared row
  * is brought in once and the vectors of a block of rows are filled by several sequences. Results do
  * not depend on it, since a row of a {@link RowBlock} does not depend on the others.
  *
  * <p>The sequences are taken shortest first. For each the leader is the earlier one that it shares
  * the most splits with, and sharing is transitive, since only whole beginnings count: so the first
  * sequence with some split's memory is found by going from leader to leader. Being the shortest, it
- * sees every split, of the window or the sinks, that any of the others sees, and its task does it.
+ * sees every split, of the window or the sinks, that any of the others sees, and its piece does it.
  *
  * <p>Thread rules: one call at a time. Allocates only if there are more sequences than ever.
  */
@@ -27,6 +27,9 @@ final class DecodeBatch {
   private final int[][] members; // [workers][queriesPerTask]
   private final Team.Task task = this::task;
 
+  /** Tasks of the team that a thread gets, so that all threads end at about one time. */
+  private static final int SHARES = 8;
+
   // By sequence, shortest first.
   private int[] numbers = new int[0];
   private KvView[] views = new KvView[0];
@@ -36,13 +39,15 @@ final class DecodeBatch {
   private int[] sinkSplits = new int[0];
   private int[] windowSplits = new int[0];
   private int[] splits = new int[0];
-  private int[] firstTasks = new int[0];
+  private int[] firstPieces = new int[0];
   private long[] firstPartials = new long[0];
 
   /** Splits that are not yet worked through, {@code [sequences][kvHeads]}. */
   private AtomicIntegerArray left = new AtomicIntegerArray(0);
 
   // The call under way.
+  private int pieces;
+  private int piecesPerTask;
   private long call;
   private int sequences;
   private int layer;
@@ -71,7 +76,7 @@ final class DecodeBatch {
       sinkSplits = new int[capacity];
       windowSplits = new int[capacity];
       splits = new int[capacity];
-      firstTasks = new int[capacity];
+      firstPieces = new int[capacity];
       firstPartials = new long[capacity];
       left = new AtomicIntegerArray(Math.multiplyExact(capacity, groups.kvHeads()));
     }
@@ -97,8 +102,9 @@ final class DecodeBatch {
     q = newQ;
     out = newOut;
     try {
-      int tasks = plan();
-      team.run(tasks, task);
+      pieces = plan();
+      piecesPerTask = Math.max(1, pieces / (team.threads() * SHARES));
+      team.run(Math.ceilDiv(pieces, piecesPerTask), task);
     } finally {
       q = null;
       out = null;
@@ -116,7 +122,7 @@ final class DecodeBatch {
       long sinks = Math.ceilDiv((long) groups.options().sinkTokens(), RowBlock.SPLIT);
       sinkSplits[i] = (int) Math.min(windowSplits[i], sinks);
       findLeader(i);
-      firstTasks[i] = tasks;
+      firstPieces[i] = tasks;
       tasks = Math.addExact(tasks, Math.multiplyExact(ownSplits(i), groups.kvHeads()));
       firstPartials[i] = stored;
       stored += visibleSplits(i);
@@ -196,12 +202,25 @@ final class DecodeBatch {
         : Math.max(windowSplits[sequence], sharedSplits[sequence]) + index - sinks;
   }
 
+  /** Works through pieces that follow each other: one's rows are brought in while the one before is worked on. */
   private void task(int number, int worker) {
-    int sequence = sequenceOf(number);
-    int own = ownSplits(sequence);
-    int index = number - firstTasks[sequence];
-    int head = index / own;
-    int split = ownSplit(sequence, index % own);
+    int from = number * piecesPerTask;
+    int to = Math.min(from + piecesPerTask, pieces);
+    int headEnd = from;
+    for (int piece = from; piece < to; piece++) {
+      int sequence = sequenceOf(piece);
+      int own = ownSplits(sequence);
+      int index = piece - firstPieces[sequence];
+      if (piece == headEnd) {
+        headEnd = Math.min(to, piece + own - index % own);
+        int last = ownSplit(sequence, (headEnd - 1 - firstPieces[sequence]) % own);
+        groups.workers()[worker].restart((last + 1L) * RowBlock.SPLIT);
+      }
+      piece(worker, sequence, index / own, ownSplit(sequence, index % own));
+    }
+  }
+
+  private void piece(int worker, int sequence, int head, int split) {
     for (int next = sequence; next < sequences; ) {
       next = work(worker, sequence, next, head, split);
     }
@@ -212,7 +231,7 @@ final class DecodeBatch {
     int high = sequences - 1;
     while (low < high) {
       int middle = (low + high + 1) >>> 1;
-      if (firstTasks[middle] <= number) {
+      if (firstPieces[middle] <= number) {
         low = middle;
       } else {
         high = middle - 1;

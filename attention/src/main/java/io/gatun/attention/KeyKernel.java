@@ -26,6 +26,7 @@ interface KeyKernel {
    * @param q prepared rows {@code [ROWS][stride]} from index {@code qAt} on
    * @param scores {@code [ceil(tokens / T)][ROWS][T]} from index {@code at} on, where {@code T} is
    *     {@link Kernels#tokensPerVector}; what stands behind the last token is unspecified
+   * @param ahead to be called for as many tokens, after every few: it fetches what comes next
    */
   void scores(
       MemorySegment keys,
@@ -35,5 +36,6 @@ interface KeyKernel {
       float[] q,
       int qAt,
       float[] scores,
-      int at);
+      int at,
+      ReadAhead ahead);
 }

@@ -102,7 +102,32 @@ final class QuantValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at,
-      int rows) {
+      int rows,
+      ReadAhead ahead) {
+    for (int t = 0; t < tokens; t += ReadAhead.BATCH) {
+      int count = Math.min(ReadAhead.BATCH, tokens - t);
+      ahead.next(count);
+      accumulate(
+          values,
+          offset + (long) t * ROW_BYTES,
+          scaleOffset + (long) t * SCALE_BYTES,
+          count,
+          weights,
+          weightsAt + t * Kernels.ROWS,
+          sums,
+          at);
+    }
+  }
+
+  private static void accumulate(
+      MemorySegment values,
+      long offset,
+      long scaleOffset,
+      int tokens,
+      float[] weights,
+      int weightsAt,
+      float[] sums,
+      int at) {
     int plane = weights.length / (1 + GROUPS);
     for (int group = 0; group < GROUPS; group++) {
       int scaledAt = weightsAt + (1 + group) * plane;

@@ -23,7 +23,13 @@ final class RowBlock {
   /** Tokens of a split, which is what a task of decode works through. */
   static final int SPLIT = 512;
 
-  /** What is read ahead at a time: half of a second cache of a megabyte. */
+  /**
+   * How many tokens ahead of the kernels rows are prefetched: long enough for memory to answer,
+   * short enough for the first cache.
+   */
+  private static final int LEAD = 32;
+
+  /** What is read ahead at a time where nothing can be prefetched: half of a second cache. */
   private static final int AHEAD_BYTES = 1 << 19;
 
   private static final int ROWS = Kernels.ROWS;
@@ -38,10 +44,18 @@ final class RowBlock {
   private final int stateFloats;
   private final Tile tile;
 
-  /** Tokens that are read ahead at a time. */
+  private final ReadAhead keysAhead;
+  private final ReadAhead valuesAhead;
+
+  /** Tokens that are read ahead at a time where nothing can be prefetched. */
   private final int aheadTokens;
 
+  /** Rows before this were asked for, since {@link #restart}. */
   private long aheadEnd;
+
+  /** Where asking ends: what lies behind it is another worker's. */
+  private long aheadLimit;
+
   private long preparedCall;
   private int preparedName;
   private int rows;
@@ -86,6 +100,8 @@ final class RowBlock {
     this.softmax = kernels.softmax();
     this.group = kernels.tokensPerVector();
     this.lanes = ROWS * group;
+    this.keysAhead = new ReadAhead(layout, true);
+    this.valuesAhead = new ReadAhead(layout, false);
     this.aheadTokens = Math.clamp(AHEAD_BYTES / bytesPerToken(layout), TILE, SPLIT) / TILE * TILE;
     this.stateFloats = 3 * lanes;
     this.tile = new Tile(layout, group, TILE, arena);
@@ -181,6 +197,7 @@ final class RowBlock {
 
   /** Works through all splits that the rows see, and merges them. */
   void splits(KvView view, int layer, int kvHead) {
+    restart(Long.MAX_VALUE);
     long window = options.windowStart(lowest);
     for (long start = 0; start <= highest; start += SPLIT) {
       if (start < options.sinkTokens() || start + SPLIT > window) {
@@ -190,13 +207,21 @@ final class RowBlock {
     }
   }
 
+  /**
+   * Says which tokens come next: splits that follow each other up to the position {@code limit}.
+   * Rows are brought in ahead up to there.
+   */
+  void restart(long limit) {
+    aheadEnd = -1;
+    aheadLimit = limit;
+  }
+
   /** Works through the split that begins at {@code start}, from nothing. */
   void split(KvView view, int layer, int kvHead, long start) {
     for (int block = 0; block < rows; block += ROWS) {
       softmax.clear(state, block / ROWS * stateFloats);
     }
     Arrays.fill(sums, 0, padded(rows) * valueKernel.stride(), 0f);
-    aheadEnd = -1;
     for (long from = start; from < start + SPLIT && from <= highest; from += TILE) {
       tile(view, layer, kvHead, from, Math.min(from + TILE, highest + 1));
     }
@@ -216,13 +241,11 @@ final class RowBlock {
     } else if (end <= window) {
       to = Math.min(end, options.sinkTokens());
     }
-    if (start >= aheadEnd) {
-      aheadEnd = end <= window ? to : Math.min(tileStart + aheadTokens, highest + 1);
-      tile.readAhead(view, layer, kvHead, start, aheadEnd);
-    }
+    ahead(view, layer, kvHead, start, to, end >= window);
     if (end <= treeStart) {
       tile.locate(view, layer, kvHead, start, to);
       blocks(0, rows, start, to);
+      finishAhead();
       return;
     }
     for (int path = 0, from = 0; path < paths; from = pathEnds[path++]) {
@@ -234,6 +257,42 @@ final class RowBlock {
         blocks(from, pathEnds[path], start, pathEnd);
       }
     }
+    finishAhead();
+  }
+
+  /**
+   * Sees to it that the tile {@code [start, to)} was asked for, and sets out for what comes after
+   * it.
+   *
+   * @param goesOn whether the next tile begins where this one ends
+   */
+  private void ahead(KvView view, int layer, int kvHead, long start, long to, boolean goesOn) {
+    long limit = goesOn ? Math.max(to, Math.min(highest + 1, aheadLimit)) : to;
+    if (!Prefetch.available()) {
+      if (aheadEnd < to) {
+        aheadEnd = Math.max(to, Math.min(start + aheadTokens, limit));
+        fetch(view, layer, kvHead, start, aheadEnd);
+      }
+      return;
+    }
+    if (aheadEnd < start) {
+      aheadEnd = Math.min(start + LEAD, to);
+      fetch(view, layer, kvHead, start, aheadEnd);
+      finishAhead();
+    }
+    long goal = Math.max(aheadEnd, Math.min(to + LEAD, limit));
+    fetch(view, layer, kvHead, aheadEnd, goal);
+    aheadEnd = goal;
+  }
+
+  private void fetch(KvView view, int layer, int kvHead, long from, long to) {
+    keysAhead.begin(view, layer, kvHead, from, to);
+    valuesAhead.begin(view, layer, kvHead, from, to);
+  }
+
+  private void finishAhead() {
+    keysAhead.finish();
+    valuesAhead.finish();
   }
 
   /** Takes the tile that was located into the rows {@code [fromRow, toRow)}. */
@@ -244,7 +303,7 @@ final class RowBlock {
       if (last < start) {
         continue;
       }
-      tile.scores(keyKernel, q, block * keyKernel.stride(), scores);
+      tile.scores(keyKernel, q, block * keyKernel.stride(), scores, keysAhead);
       float factor = options.scale() * Exp2.LOG2_E;
       if (options.softCap() > 0) {
         softmax.cap(scores, 0, vectors, options.scale(), options.softCap());
@@ -265,7 +324,12 @@ final class RowBlock {
           block * valueKernel.stride(),
           valueKernel.stride());
       tile.accumulate(
-          valueKernel, scores, sums, block * valueKernel.stride(), Math.min(ROWS, rows - block));
+          valueKernel,
+          scores,
+          sums,
+          block * valueKernel.stride(),
+          Math.min(ROWS, rows - block),
+          valuesAhead);
     }
   }
 

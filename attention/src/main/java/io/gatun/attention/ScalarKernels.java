@@ -58,7 +58,8 @@ final class ScalarKernels implements Kernels {
         float[] q,
         int qAt,
         float[] scores,
-        int at) {
+        int at,
+        ReadAhead ahead) {
       for (int t = 0; t < tokens; t++) {
         long row = offset + (long) t * format.rowBytes();
         long scales = scaleOffset + (long) t * format.scaleBytes();
@@ -77,6 +78,7 @@ final class ScalarKernels implements Kernels {
         scores[at + ROWS * t + 1] = s1;
         scores[at + ROWS * t + 2] = s2;
         scores[at + ROWS * t + 3] = s3;
+        ahead.next(1);
       }
     }
   }
@@ -102,7 +104,8 @@ final class ScalarKernels implements Kernels {
         int weightsAt,
         float[] sums,
         int at,
-        int rows) {
+        int rows,
+        ReadAhead ahead) {
       for (int t = 0; t < tokens; t++) {
         long row = offset + (long) t * format.rowBytes();
         long scales = scaleOffset + (long) t * format.scaleBytes();
@@ -117,6 +120,7 @@ final class ScalarKernels implements Kernels {
           sums[at + 2 * dim + i] = Math.fma(w2, v, sums[at + 2 * dim + i]);
           sums[at + 3 * dim + i] = Math.fma(w3, v, sums[at + 3 * dim + i]);
         }
+        ahead.next(1);
       }
     }
 

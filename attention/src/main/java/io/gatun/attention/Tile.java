@@ -39,7 +39,7 @@ final class Tile {
 
   private int[] path;
 
-  /** What was read ahead, so that the reads cannot be left out. */
+  /** What was read, so that the reads cannot be left out. */
   private long sink;
 
   /**
@@ -199,16 +199,17 @@ final class Tile {
   }
 
   /** Scores of all tokens of the tile against one block of rows. */
-  void scores(KeyKernel kernel, float[] q, int qAt, float[] scores) {
+  void scores(KeyKernel kernel, float[] q, int qAt, float[] scores, ReadAhead ahead) {
     int at = 0;
     for (int i = 0; i < pieces; i++) {
-      kernel.scores(keys[i], keyOffsets[i], keyScales[i], counts[i], q, qAt, scores, at);
+      kernel.scores(keys[i], keyOffsets[i], keyScales[i], counts[i], q, qAt, scores, at, ahead);
       at += counts[i] * Kernels.ROWS;
     }
   }
 
   /** Adds the weighted values of all tokens of the tile to one block of rows. */
-  void accumulate(ValueKernel kernel, float[] weights, float[] sums, int at, int rows) {
+  void accumulate(
+      ValueKernel kernel, float[] weights, float[] sums, int at, int rows, ReadAhead ahead) {
     int weightsAt = 0;
     for (int i = 0; i < pieces; i++) {
       kernel.accumulate(
@@ -220,38 +221,9 @@ final class Tile {
           weightsAt,
           sums,
           at,
-          rows);
+          rows,
+          ahead);
       weightsAt += counts[i] * Kernels.ROWS;
-    }
-  }
-
-  /** Brings the rows {@code [from, to)} of a layer and head into the second cache. */
-  void readAhead(KvView view, int layer, int kvHead, long from, long to) {
-    KvLayout layout = view.layout();
-    for (int run = view.runAt(from); run < view.runs() && view.runStart(run) < to; run++) {
-      long first = Math.max(from, view.runStart(run));
-      int row = (int) (first - view.runStart(run));
-      long rows = Math.min(to, view.runStart(run) + view.runTokens(run)) - first;
-      sink |=
-          ReadAhead.read(
-              view.keys(run), layout.keyOffset(layer, kvHead, row), rows * layout.keyRowBytes());
-      sink |=
-          ReadAhead.read(
-              view.keys(run),
-              layout.keyScaleOffset(layer, kvHead, row),
-              rows * layout.keyScaleBytes());
-      if (!layout.shape().valuesInKeys()) {
-        sink |=
-            ReadAhead.read(
-                view.values(run),
-                layout.valueOffset(layer, kvHead, row),
-                rows * layout.valueRowBytes());
-        sink |=
-            ReadAhead.read(
-                view.values(run),
-                layout.valueScaleOffset(layer, kvHead, row),
-                rows * layout.valueScaleBytes());
-      }
     }
   }
 }

@@ -30,6 +30,7 @@ interface ValueKernel {
    *     {@code T} is {@link Kernels#tokensPerVector}; the array has {@link #weightPlanes} planes
    * @param sums {@code [ROWS][stride]} from index {@code at} on
    * @param rows how many of the rows count, 1 to {@link Kernels#ROWS}; the others may be left out
+   * @param ahead to be called for as many tokens, after every few: it fetches what comes next
    */
   void accumulate(
       MemorySegment values,
@@ -40,7 +41,8 @@ interface ValueKernel {
       int weightsAt,
       float[] sums,
       int at,
-      int rows);
+      int rows,
+      ReadAhead ahead);
 
   /**
    * Writes an accumulated row in its natural order, divided by {@code divisor}, and turned back if

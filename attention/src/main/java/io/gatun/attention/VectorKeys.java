@@ -55,8 +55,9 @@ abstract class VectorKeys implements KeyKernel {
       float[] q,
       int qAt,
       float[] scores,
-      int at) {
-    dots(keys, offset, tokens, q, qAt, scores, at);
+      int at,
+      ReadAhead ahead) {
+    dots(keys, offset, tokens, q, qAt, scores, at, ahead);
     if (inVectors < dim) {
       addTail(keys, offset, tokens, q, qAt, scores, at);
     }
@@ -64,7 +65,14 @@ abstract class VectorKeys implements KeyKernel {
 
   /** {@link #scores} over the values that fill whole vectors. */
   abstract void dots(
-      MemorySegment keys, long offset, int tokens, float[] q, int qAt, float[] scores, int at);
+      MemorySegment keys,
+      long offset,
+      int tokens,
+      float[] q,
+      int qAt,
+      float[] scores,
+      int at,
+      ReadAhead ahead);
 
   /** Adds the products of the values that fill no vector, one after the other. */
   private void addTail(

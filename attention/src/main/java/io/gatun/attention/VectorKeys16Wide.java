@@ -11,6 +11,7 @@ import static io.gatun.attention.Lanes.SWAP_0;
 import static io.gatun.attention.Lanes.SWAP_1;
 import static io.gatun.attention.Lanes.SWAP_2;
 import static io.gatun.attention.Lanes.SWAP_3;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import static jdk.incubator.vector.VectorOperators.ASHR;
 import static jdk.incubator.vector.VectorOperators.LSHL;
@@ -48,7 +49,15 @@ final class VectorKeys16Wide extends VectorKeys {
 
   @Override
   void dots(
-      MemorySegment keys, long offset, int tokens, float[] q, int qAt, float[] scores, int at) {
+      MemorySegment keys,
+      long offset,
+      int tokens,
+      float[] q,
+      int qAt,
+      float[] scores,
+      int at,
+      ReadAhead ahead) {
+    ahead.saw(keys.get(JAVA_BYTE, offset));
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
     int q3 = q2 + STRIDE;
@@ -266,6 +275,7 @@ final class VectorKeys16Wide extends VectorKeys {
       FloatVector b13 = b10.blend(b11, BIT_2).add(b11.blend(b10, BIT_2).rearrange(SWAP_2));
       FloatVector b14 = b12.blend(b13, BIT_3).add(b13.blend(b12, BIT_3).rearrange(SWAP_3));
       b14.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
+      ahead.next(4);
     }
   }
 }

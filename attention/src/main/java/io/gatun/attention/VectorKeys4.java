@@ -8,6 +8,7 @@ import static io.gatun.attention.Lanes.INTS;
 import static io.gatun.attention.Lanes.SHORTS;
 import static io.gatun.attention.Lanes.SWAP_0;
 import static io.gatun.attention.Lanes.SWAP_1;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import static jdk.incubator.vector.VectorOperators.ASHR;
 import static jdk.incubator.vector.VectorOperators.LSHL;
@@ -48,7 +49,15 @@ final class VectorKeys4 extends VectorKeys {
 
   @Override
   void dots(
-      MemorySegment keys, long offset, int tokens, float[] q, int qAt, float[] scores, int at) {
+      MemorySegment keys,
+      long offset,
+      int tokens,
+      float[] q,
+      int qAt,
+      float[] scores,
+      int at,
+      ReadAhead ahead) {
+    ahead.saw(keys.get(JAVA_BYTE, offset));
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
     int q3 = q2 + STRIDE;
@@ -113,6 +122,7 @@ final class VectorKeys4 extends VectorKeys {
       FloatVector b1 = a20.blend(a30, BIT_0).add(a30.blend(a20, BIT_0).rearrange(SWAP_0));
       FloatVector b2 = b0.blend(b1, BIT_1).add(b1.blend(b0, BIT_1).rearrange(SWAP_1));
       b2.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
+      ahead.next(1);
     }
   }
 }

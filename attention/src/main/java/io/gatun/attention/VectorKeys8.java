@@ -10,6 +10,7 @@ import static io.gatun.attention.Lanes.SHORTS;
 import static io.gatun.attention.Lanes.SWAP_0;
 import static io.gatun.attention.Lanes.SWAP_1;
 import static io.gatun.attention.Lanes.SWAP_2;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import static jdk.incubator.vector.VectorOperators.ASHR;
 import static jdk.incubator.vector.VectorOperators.LSHL;
@@ -50,7 +51,15 @@ final class VectorKeys8 extends VectorKeys {
 
   @Override
   void dots(
-      MemorySegment keys, long offset, int tokens, float[] q, int qAt, float[] scores, int at) {
+      MemorySegment keys,
+      long offset,
+      int tokens,
+      float[] q,
+      int qAt,
+      float[] scores,
+      int at,
+      ReadAhead ahead) {
+    ahead.saw(keys.get(JAVA_BYTE, offset));
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
     int q3 = q2 + STRIDE;
@@ -157,6 +166,7 @@ final class VectorKeys8 extends VectorKeys {
       FloatVector b5 = b2.blend(b3, BIT_1).add(b3.blend(b2, BIT_1).rearrange(SWAP_1));
       FloatVector b6 = b4.blend(b5, BIT_2).add(b5.blend(b4, BIT_2).rearrange(SWAP_2));
       b6.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
+      ahead.next(2);
     }
   }
 }

@@ -61,30 +61,25 @@ final class VectorValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at,
-      int rows) {
-    int i = 0;
-    long from = offset;
-    // 16 sums and 4 values need more registers than the narrower instruction sets have.
-    if (COUNT == 16) {
-      for (; i + 4 * COUNT <= IN_PAIRS; i += 4 * COUNT) {
-        accumulate4(values, from, tokens, weights, weightsAt, sums, at + i);
-        from += 2 * PAIR_BYTES;
-      }
-    }
-    for (; i < IN_PAIRS; i += 2 * COUNT) {
-      accumulate2(values, from, tokens, weights, weightsAt, sums, at + i);
-      from += PAIR_BYTES;
-    }
-    if (IN_PAIRS < IN_VECTORS) {
-      accumulate1(values, from, tokens, weights, weightsAt, sums, at + i);
-    }
-    if (IN_VECTORS < DIM) {
-      addTail(values, offset, tokens, weights, weightsAt, sums, at);
+      int rows,
+      ReadAhead ahead) {
+    for (int t = 0; t < tokens; t += ReadAhead.BATCH) {
+      int count = Math.min(ReadAhead.BATCH, tokens - t);
+      ahead.next(count);
+      accumulate(
+          ahead,
+          values,
+          offset + (long) t * ROW_BYTES,
+          count,
+          weights,
+          weightsAt + t * Kernels.ROWS,
+          sums,
+          at);
     }
   }
 
-  /** 4 rows x 4 vectors of sums stay in registers while the tokens go by. */
-  private void accumulate4(
+  private static void accumulate(
+      ReadAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -92,6 +87,38 @@ final class VectorValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at) {
+    int i = 0;
+    long from = offset;
+    // 16 sums and 4 values need more registers than the narrower instruction sets have.
+    if (COUNT == 16) {
+      for (; i + 4 * COUNT <= IN_PAIRS; i += 4 * COUNT) {
+        accumulate4(ahead, values, from, tokens, weights, weightsAt, sums, at + i);
+        from += 2 * PAIR_BYTES;
+      }
+    }
+    for (; i < IN_PAIRS; i += 2 * COUNT) {
+      accumulate2(ahead, values, from, tokens, weights, weightsAt, sums, at + i);
+      from += PAIR_BYTES;
+    }
+    if (IN_PAIRS < IN_VECTORS) {
+      accumulate1(ahead, values, from, tokens, weights, weightsAt, sums, at + i);
+    }
+    if (IN_VECTORS < DIM) {
+      addTail(values, offset, tokens, weights, weightsAt, sums, at);
+    }
+  }
+
+  /** 4 rows x 4 vectors of sums stay in registers while the tokens go by. */
+  private static void accumulate4(
+      ReadAhead ahead,
+      MemorySegment values,
+      long offset,
+      int tokens,
+      float[] weights,
+      int weightsAt,
+      float[] sums,
+      int at) {
+    ahead.saw(values.get(ValueLayout.JAVA_BYTE, offset));
     int s1 = at + STRIDE;
     int s2 = s1 + STRIDE;
     int s3 = s2 + STRIDE;
@@ -176,7 +203,8 @@ final class VectorValues implements ValueKernel {
   }
 
   /** 4 rows x 2 vectors of sums stay in registers while the tokens go by. */
-  private void accumulate2(
+  private static void accumulate2(
+      ReadAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -184,6 +212,7 @@ final class VectorValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at) {
+    ahead.saw(values.get(ValueLayout.JAVA_BYTE, offset));
     int s1 = at + STRIDE;
     int s2 = s1 + STRIDE;
     int s3 = s2 + STRIDE;
@@ -233,7 +262,8 @@ final class VectorValues implements ValueKernel {
   }
 
   /** 4 rows x 1 vector of sums stay in registers while the tokens go by. */
-  private void accumulate1(
+  private static void accumulate1(
+      ReadAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -241,6 +271,7 @@ final class VectorValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at) {
+    ahead.saw(values.get(ValueLayout.JAVA_BYTE, offset));
     int s1 = at + STRIDE;
     int s2 = s1 + STRIDE;
     int s3 = s2 + STRIDE;
@@ -268,7 +299,7 @@ final class VectorValues implements ValueKernel {
   }
 
   /** The values that fill no vector. */
-  private void addTail(
+  private static void addTail(
       MemorySegment values,
       long offset,
       int tokens,

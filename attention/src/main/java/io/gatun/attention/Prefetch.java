@@ -1,0 +1,122 @@
+package io.gatun.attention;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.System.Logger.Level;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * Asks for cache lines before they are wanted, and does not wait for them.
+ *
+ * <p>Java has no prefetch, and a load is no substitute: it holds up what follows it in the program
+ * until its line is there. So this calls thirteen bytes of machine code, in a page of their own
+ * that is written first and then made executable, never both at once:
+ *
+ * <pre>
+ *   offset  bytes         x86-64, arguments as Linux passes them: rdi from, rsi to
+ *   0       0f 18 0f      again: prefetcht0 [rdi]
+ *   3       48 83 c7 40          add  rdi, 64
+ *   7       48 39 f7             cmp  rdi, rsi
+ *   10      72 f4                jb   again
+ *   12      c3                   ret
+ * </pre>
+ *
+ * <p>A prefetch never faults and changes nothing but time, so an address may be wrong without harm.
+ * Where this is not to be had (another processor or system, native access denied, a system that
+ * refuses executable pages, or {@code -Dgatun.prefetch=off}), {@link ReadAhead} reads in its place.
+ */
+@SuppressWarnings("restricted") // native calls are what this class is for
+final class Prefetch {
+  private static final byte[] CODE = {
+    0x0f,
+    0x18,
+    0x0f,
+    0x48,
+    (byte) 0x83,
+    (byte) 0xc7,
+    0x40,
+    0x48,
+    0x39,
+    (byte) 0xf7,
+    0x72,
+    (byte) 0xf4,
+    (byte) 0xc3
+  };
+
+  private static final long PAGE = 4096;
+  private static final int READ_WRITE = 3;
+  private static final int READ_EXECUTE = 5;
+  private static final int PRIVATE_ANONYMOUS = 0x22;
+
+  private static final MethodHandle LINES = make();
+
+  private Prefetch() {}
+
+  /** Whether lines can be prefetched here. */
+  static boolean available() {
+    return LINES != null;
+  }
+
+  /**
+   * Asks for the cache lines of the addresses {@code from}, {@code from + 64}, ... below {@code to},
+   * and for that of {@code from} at least.
+   */
+  static void lines(long from, long to) {
+    try {
+      LINES.invokeExact(from, to);
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new IllegalStateException("the native call of prefetch", e);
+    }
+  }
+
+  private static MethodHandle make() {
+    if (System.getProperty("gatun.prefetch", "on").equals("off")
+        || !System.getProperty("os.name").equals("Linux")
+        || !System.getProperty("os.arch").equals("amd64")) {
+      return null;
+    }
+    try {
+      Linker linker = Linker.nativeLinker();
+      return linker.downcallHandle(
+          code(linker),
+          FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG),
+          Linker.Option.critical(false));
+    } catch (Throwable e) {
+      System.getLogger("io.gatun.attention")
+          .log(Level.DEBUG, "no prefetch: {0}; memory is read ahead instead", e.toString());
+      return null;
+    }
+  }
+
+  /** An executable page with the code, which lives as long as the process. */
+  private static MemorySegment code(Linker linker) throws Throwable {
+    SymbolLookup lookup = linker.defaultLookup();
+    MethodHandle mmap =
+        linker.downcallHandle(
+            lookup.findOrThrow("mmap"),
+            FunctionDescriptor.of(
+                JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
+    MethodHandle mprotect =
+        linker.downcallHandle(
+            lookup.findOrThrow("mprotect"),
+            FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
+    long address = (long) mmap.invokeExact(0L, PAGE, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0L);
+    if (address == -1) {
+      throw new IllegalStateException("mmap gave no page");
+    }
+    MemorySegment page = MemorySegment.ofAddress(address).reinterpret(PAGE);
+    MemorySegment.copy(CODE, 0, page, ValueLayout.JAVA_BYTE, 0, CODE.length);
+    if ((int) mprotect.invokeExact(address, PAGE, READ_EXECUTE) != 0) {
+      throw new IllegalStateException("mprotect refused to make the page executable");
+    }
+    return page;
+  }
+}
