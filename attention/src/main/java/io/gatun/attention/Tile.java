@@ -39,9 +39,6 @@ final class Tile {
 
   private int[] path;
 
-  /** What was read, so that the reads cannot be left out. */
-  private long sink;
-
   /**
    * Room for a tile.
    *

@@ -13,6 +13,7 @@ import io.gatun.store.ConversationStore;
 import io.gatun.store.Fingerprint;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -32,12 +33,15 @@ import org.junit.jupiter.params.provider.MethodSource;
 class TruncatedBlockTest {
   @TempDir Path temp;
 
-  /** Decodes 20,000 times, has the file cut, and decodes on. Arguments: store, type. */
+  /**
+   * Decodes 20,000 times, has the file cut, between two calls or by another thread within one, and
+   * decodes on. Arguments: store, type, when.
+   */
   public static final class Victim {
     private Victim() {}
 
     /** Prints EXCEPTION and the exception's class, or SURVIVED. */
-    public static void main(String[] args) throws IOException {
+    public static void main(String[] args) throws IOException, InterruptedException {
       KvShape shape = new KvShape(1, 2, 64, 64);
       KvType type = KvType.ofLabel(args[1]);
       KvLayout layout = new KvLayout(shape, type, type, 1024);
@@ -68,10 +72,15 @@ class TruncatedBlockTest {
         for (int i = 0; i < 20_000; i++) {
           attention.decode(talk.cache().live(), 0, q, out);
         }
-        try (RandomAccessFile file = new RandomAccessFile(block.toFile(), "rw")) {
-          file.setLength(4096 + 8192);
-        }
+        Thread knife = Thread.ofPlatform().unstarted(() -> cut(block));
+        knife.start();
         try {
+          if (args[2].equals("between")) {
+            knife.join();
+          }
+          for (int i = 0; i < 1_000 || knife.isAlive(); i++) {
+            attention.decode(talk.cache().live(), 0, q, out);
+          }
           for (int i = 0; i < 1_000; i++) {
             attention.decode(talk.cache().live(), 0, q, out);
           }
@@ -85,11 +94,22 @@ class TruncatedBlockTest {
     }
   }
 
-  /** Element type and vector width: two in every build, all under the Maven profile fault. */
+  private static void cut(Path block) {
+    try (RandomAccessFile file = new RandomAccessFile(block.toFile(), "rw")) {
+      file.setLength(4096 + 8192);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Element type, vector width, and when the file is cut: three in every build, all under the Maven profile fault. */
   static List<String> kernels() {
     return Boolean.getBoolean("gatun.fault")
-        ? List.of("f32,3", "bf16,3", "f16,3", "f32,2", "bf16,2", "f16,2")
-        : List.of("f32,3", "bf16,2");
+        ? Stream.of("f32", "bf16", "f16", "q8", "q4")
+            .flatMap(type -> Stream.of(type + ",3", type + ",2"))
+            .flatMap(kernel -> Stream.of(kernel + ",between", kernel + ",within"))
+            .toList()
+        : List.of("f32,3,between", "bf16,2,within", "q8,3,within");
   }
 
   @ParameterizedTest
@@ -98,6 +118,7 @@ class TruncatedBlockTest {
       throws IOException, InterruptedException {
     String type = kernel.split(",")[0];
     String avx = kernel.split(",")[1];
+    String when = kernel.split(",")[2];
     List<String> command =
         List.of(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -116,7 +137,8 @@ class TruncatedBlockTest {
             System.getProperty("java.class.path"),
             Victim.class.getName(),
             temp.resolve("store").toString(),
-            type);
+            type,
+            when);
     Process victim =
         new ProcessBuilder(command).redirectError(temp.resolve("stderr").toFile()).start();
     String said = new String(victim.getInputStream().readAllBytes());
@@ -125,6 +147,6 @@ class TruncatedBlockTest {
         .isZero();
     assertThat(said).contains("EXCEPTION InternalError");
     assertThat(temp.resolve("hs_err.log")).doesNotExist();
-    System.out.printf("TruncatedBlockTest: %s, UseAVX=%s: %s", type, avx, said);
+    System.out.printf("TruncatedBlockTest: %s, UseAVX=%s, %s: %s", type, avx, when, said);
   }
 }
