@@ -24,6 +24,8 @@ interface KeyKernel {
    * @param keys rows {@code [tokens][keyDim]} from byte {@code offset} on
    * @param scaleOffset where in {@code keys} the scales of the first row lie; float types have none
    * @param q prepared rows {@code [ROWS][stride]} from index {@code qAt} on
+   * @param rows how many of the rows count, 1 to {@link Kernels#ROWS}; the scores of the others are
+   *     finite and mean nothing
    * @param scores {@code [ceil(tokens / T)][ROWS][T]} from index {@code at} on, where {@code T} is
    *     {@link Kernels#tokensPerVector}; what stands behind the last token is unspecified
    * @param ahead to be called for as many tokens, after every few: it fetches what comes next
@@ -35,6 +37,7 @@ interface KeyKernel {
       int tokens,
       float[] q,
       int qAt,
+      int rows,
       float[] scores,
       int at,
       ReadAhead ahead);

@@ -56,6 +56,7 @@ final class QuantKeys16 extends QuantKeys {
       int tokens,
       float[] q,
       int qAt,
+      int rows,
       float[] scores,
       int at,
       ReadAhead ahead) {

@@ -54,6 +54,7 @@ final class QuantKeys16Wide extends QuantKeys {
       int tokens,
       float[] q,
       int qAt,
+      int rows,
       float[] scores,
       int at,
       ReadAhead ahead) {

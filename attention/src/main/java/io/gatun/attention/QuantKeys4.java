@@ -50,6 +50,7 @@ final class QuantKeys4 extends QuantKeys {
       int tokens,
       float[] q,
       int qAt,
+      int rows,
       float[] scores,
       int at,
       ReadAhead ahead) {

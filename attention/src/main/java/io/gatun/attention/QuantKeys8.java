@@ -51,6 +51,7 @@ final class QuantKeys8 extends QuantKeys {
       int tokens,
       float[] q,
       int qAt,
+      int rows,
       float[] scores,
       int at,
       ReadAhead ahead) {

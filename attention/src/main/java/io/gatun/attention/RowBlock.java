@@ -303,7 +303,8 @@ final class RowBlock {
       if (last < start) {
         continue;
       }
-      tile.scores(keyKernel, q, block * keyKernel.stride(), scores, keysAhead);
+      int count = Math.min(ROWS, rows - block);
+      tile.scores(keyKernel, q, block * keyKernel.stride(), count, scores, keysAhead);
       float factor = options.scale() * Exp2.LOG2_E;
       if (options.softCap() > 0) {
         softmax.cap(scores, 0, vectors, options.scale(), options.softCap());
@@ -323,13 +324,7 @@ final class RowBlock {
           sums,
           block * valueKernel.stride(),
           valueKernel.stride());
-      tile.accumulate(
-          valueKernel,
-          scores,
-          sums,
-          block * valueKernel.stride(),
-          Math.min(ROWS, rows - block),
-          valuesAhead);
+      tile.accumulate(valueKernel, scores, sums, block * valueKernel.stride(), count, valuesAhead);
     }
   }
 

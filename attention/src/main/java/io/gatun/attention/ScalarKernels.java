@@ -57,6 +57,7 @@ final class ScalarKernels implements Kernels {
         int tokens,
         float[] q,
         int qAt,
+        int rows,
         float[] scores,
         int at,
         ReadAhead ahead) {

@@ -196,10 +196,11 @@ final class Tile {
   }
 
   /** Scores of all tokens of the tile against one block of rows. */
-  void scores(KeyKernel kernel, float[] q, int qAt, float[] scores, ReadAhead ahead) {
+  void scores(KeyKernel kernel, float[] q, int qAt, int rows, float[] scores, ReadAhead ahead) {
     int at = 0;
     for (int i = 0; i < pieces; i++) {
-      kernel.scores(keys[i], keyOffsets[i], keyScales[i], counts[i], q, qAt, scores, at, ahead);
+      kernel.scores(
+          keys[i], keyOffsets[i], keyScales[i], counts[i], q, qAt, rows, scores, at, ahead);
       at += counts[i] * Kernels.ROWS;
     }
   }

@@ -54,10 +54,15 @@ abstract class VectorKeys implements KeyKernel {
       int tokens,
       float[] q,
       int qAt,
+      int rows,
       float[] scores,
       int at,
       ReadAhead ahead) {
-    dots(keys, offset, tokens, q, qAt, scores, at, ahead);
+    if (rows == 1) {
+      dotsOfOne(keys, offset, tokens, q, qAt, scores, at, ahead);
+    } else {
+      dots(keys, offset, tokens, q, qAt, scores, at, ahead);
+    }
     if (inVectors < dim) {
       addTail(keys, offset, tokens, q, qAt, scores, at);
     }
@@ -73,6 +78,19 @@ abstract class VectorKeys implements KeyKernel {
       float[] scores,
       int at,
       ReadAhead ahead);
+
+  /** The same where only the first row counts, as in multi-head attention: the same bits. */
+  void dotsOfOne(
+      MemorySegment keys,
+      long offset,
+      int tokens,
+      float[] q,
+      int qAt,
+      float[] scores,
+      int at,
+      ReadAhead ahead) {
+    dots(keys, offset, tokens, q, qAt, scores, at, ahead);
+  }
 
   /** Adds the products of the values that fill no vector, one after the other. */
   private void addTail(

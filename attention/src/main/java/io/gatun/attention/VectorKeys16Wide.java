@@ -278,4 +278,100 @@ final class VectorKeys16Wide extends VectorKeys {
       ahead.next(4);
     }
   }
+
+  @Override
+  void dotsOfOne(
+      MemorySegment keys,
+      long offset,
+      int tokens,
+      float[] q,
+      int qAt,
+      float[] scores,
+      int at,
+      ReadAhead ahead) {
+    ahead.saw(keys.get(JAVA_BYTE, offset));
+    for (int t = 0; t < tokens; t += 4) {
+      long k0 = offset + (long) t * ROW_BYTES;
+      long k1 = offset + (long) Math.min(t + 1, tokens - 1) * ROW_BYTES;
+      long k2 = offset + (long) Math.min(t + 2, tokens - 1) * ROW_BYTES;
+      long k3 = offset + (long) Math.min(t + 3, tokens - 1) * ROW_BYTES;
+      FloatVector a0 = FloatVector.zero(FLOATS);
+      FloatVector a1 = FloatVector.zero(FLOATS);
+      FloatVector a2 = FloatVector.zero(FLOATS);
+      FloatVector a3 = FloatVector.zero(FLOATS);
+      long from = 0;
+      for (int i = 0; i < IN_PAIRS; i += 2 * COUNT) {
+        FloatVector x = FloatVector.fromArray(FLOATS, q, qAt + i);
+        a0 =
+            x.fma(
+                IntVector.fromMemorySegment(INTS, keys, k0 + from, LITTLE_ENDIAN)
+                    .lanewise(LSHL, EVEN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats(),
+                a0);
+        a1 =
+            x.fma(
+                IntVector.fromMemorySegment(INTS, keys, k1 + from, LITTLE_ENDIAN)
+                    .lanewise(LSHL, EVEN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats(),
+                a1);
+        a2 =
+            x.fma(
+                IntVector.fromMemorySegment(INTS, keys, k2 + from, LITTLE_ENDIAN)
+                    .lanewise(LSHL, EVEN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats(),
+                a2);
+        a3 =
+            x.fma(
+                IntVector.fromMemorySegment(INTS, keys, k3 + from, LITTLE_ENDIAN)
+                    .lanewise(LSHL, EVEN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats(),
+                a3);
+        x = FloatVector.fromArray(FLOATS, q, qAt + i + COUNT);
+        a0 =
+            x.fma(
+                IntVector.fromMemorySegment(INTS, keys, k0 + from + ODD_BYTES, LITTLE_ENDIAN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats(),
+                a0);
+        a1 =
+            x.fma(
+                IntVector.fromMemorySegment(INTS, keys, k1 + from + ODD_BYTES, LITTLE_ENDIAN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats(),
+                a1);
+        a2 =
+            x.fma(
+                IntVector.fromMemorySegment(INTS, keys, k2 + from + ODD_BYTES, LITTLE_ENDIAN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats(),
+                a2);
+        a3 =
+            x.fma(
+                IntVector.fromMemorySegment(INTS, keys, k3 + from + ODD_BYTES, LITTLE_ENDIAN)
+                    .lanewise(ASHR, DOWN)
+                    .and(MASK)
+                    .reinterpretAsFloats(),
+                a3);
+        from += PAIR_BYTES;
+      }
+      FloatVector b0 = a0.blend(a1, BIT_0).add(a1.blend(a0, BIT_0).rearrange(SWAP_0));
+      FloatVector b1 = a2.blend(a3, BIT_0).add(a3.blend(a2, BIT_0).rearrange(SWAP_0));
+      FloatVector b2 = b0.blend(b1, BIT_1).add(b1.blend(b0, BIT_1).rearrange(SWAP_1));
+      FloatVector b3 = b2.add(b2.rearrange(SWAP_2));
+      FloatVector b4 = b3.add(b3.rearrange(SWAP_3));
+      b4.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
+      ahead.next(4);
+    }
+  }
 }

@@ -74,7 +74,8 @@ final class VectorValues implements ValueKernel {
           weights,
           weightsAt + t * Kernels.ROWS,
           sums,
-          at);
+          at,
+          rows);
     }
   }
 
@@ -86,9 +87,16 @@ final class VectorValues implements ValueKernel {
       float[] weights,
       int weightsAt,
       float[] sums,
-      int at) {
+      int at,
+      int rows) {
     int i = 0;
     long from = offset;
+    if (rows == 1) {
+      for (; i + 4 * COUNT <= IN_PAIRS; i += 4 * COUNT) {
+        accumulateOne(ahead, values, from, tokens, weights, weightsAt, sums, at + i);
+        from += 2 * PAIR_BYTES;
+      }
+    }
     // 16 sums and 4 values need more registers than the narrower instruction sets have.
     if (COUNT == 16) {
       for (; i + 4 * COUNT <= IN_PAIRS; i += 4 * COUNT) {
@@ -106,6 +114,58 @@ final class VectorValues implements ValueKernel {
     if (IN_VECTORS < DIM) {
       addTail(values, offset, tokens, weights, weightsAt, sums, at);
     }
+  }
+
+  /** One row x 4 vectors: where a group is one query head. The other rows are left out. */
+  private static void accumulateOne(
+      ReadAhead ahead,
+      MemorySegment values,
+      long offset,
+      int tokens,
+      float[] weights,
+      int weightsAt,
+      float[] sums,
+      int at) {
+    ahead.saw(values.get(ValueLayout.JAVA_BYTE, offset));
+    FloatVector a0 = FloatVector.fromArray(FLOATS, sums, at);
+    FloatVector a1 = FloatVector.fromArray(FLOATS, sums, at + COUNT);
+    FloatVector a2 = FloatVector.fromArray(FLOATS, sums, at + 2 * COUNT);
+    FloatVector a3 = FloatVector.fromArray(FLOATS, sums, at + 3 * COUNT);
+    for (int t = 0; t < tokens; t++) {
+      long row = offset + (long) t * ROW_BYTES;
+      FloatVector x =
+          FloatVector.broadcast(FLOATS, weights[weightsAt + t / TOKENS * COUNT + t % TOKENS]);
+      a0 =
+          IntVector.fromMemorySegment(INTS, values, row, LITTLE_ENDIAN)
+              .lanewise(VectorOperators.LSHL, EVEN)
+              .lanewise(VectorOperators.ASHR, DOWN)
+              .and(MASK)
+              .reinterpretAsFloats()
+              .fma(x, a0);
+      a1 =
+          IntVector.fromMemorySegment(INTS, values, row + ODD_BYTES, LITTLE_ENDIAN)
+              .lanewise(VectorOperators.ASHR, DOWN)
+              .and(MASK)
+              .reinterpretAsFloats()
+              .fma(x, a1);
+      a2 =
+          IntVector.fromMemorySegment(INTS, values, row + PAIR_BYTES, LITTLE_ENDIAN)
+              .lanewise(VectorOperators.LSHL, EVEN)
+              .lanewise(VectorOperators.ASHR, DOWN)
+              .and(MASK)
+              .reinterpretAsFloats()
+              .fma(x, a2);
+      a3 =
+          IntVector.fromMemorySegment(INTS, values, row + PAIR_BYTES + ODD_BYTES, LITTLE_ENDIAN)
+              .lanewise(VectorOperators.ASHR, DOWN)
+              .and(MASK)
+              .reinterpretAsFloats()
+              .fma(x, a3);
+    }
+    a0.intoArray(sums, at);
+    a1.intoArray(sums, at + COUNT);
+    a2.intoArray(sums, at + 2 * COUNT);
+    a3.intoArray(sums, at + 3 * COUNT);
   }
 
   /** 4 rows x 4 vectors of sums stay in registers while the tokens go by. */
