@@ -108,6 +108,7 @@ final class QuantValues implements ValueKernel {
       int count = Math.min(ReadAhead.BATCH, tokens - t);
       ahead.next(count);
       accumulate(
+          ahead,
           values,
           offset + (long) t * ROW_BYTES,
           scaleOffset + (long) t * SCALE_BYTES,
@@ -120,6 +121,7 @@ final class QuantValues implements ValueKernel {
   }
 
   private static void accumulate(
+      ReadAhead ahead,
       MemorySegment values,
       long offset,
       long scaleOffset,
@@ -138,9 +140,9 @@ final class QuantValues implements ValueKernel {
       int first = group * GROUP;
       int end = Math.min(first + GROUP, STRIDE);
       if (COUNT == 4) {
-        ints(values, offset, first, end, tokens, weights, scaledAt, sums, at);
+        ints(ahead, values, offset, first, end, tokens, weights, scaledAt, sums, at);
       } else {
-        bytes(values, offset, first, end, tokens, weights, scaledAt, sums, at);
+        bytes(ahead, values, offset, first, end, tokens, weights, scaledAt, sums, at);
       }
     }
   }
@@ -187,6 +189,7 @@ final class QuantValues implements ValueKernel {
 
   /** The slots {@code [first, end)} of all rows, as many bytes a load as a vector has lanes. */
   private static void bytes(
+      ReadAhead ahead,
       MemorySegment values,
       long offset,
       int first,
@@ -200,19 +203,20 @@ final class QuantValues implements ValueKernel {
     // 16 sums and 4 values need more registers than the narrower instruction sets have.
     if (COUNT == 16) {
       for (; i + 4 * COUNT <= end; i += 4 * COUNT) {
-        accumulate4(values, offset + i / PER_BYTE, tokens, weights, weightsAt, sums, at + i);
+        accumulate4(ahead, values, offset + i / PER_BYTE, tokens, weights, weightsAt, sums, at + i);
       }
     }
     for (; i + 2 * COUNT <= end; i += 2 * COUNT) {
-      accumulate2(values, offset + i / PER_BYTE, tokens, weights, weightsAt, sums, at + i);
+      accumulate2(ahead, values, offset + i / PER_BYTE, tokens, weights, weightsAt, sums, at + i);
     }
     if (i < end) {
-      accumulate1(values, offset + i, tokens, weights, weightsAt, sums, at + i);
+      accumulate1(ahead, values, offset + i, tokens, weights, weightsAt, sums, at + i);
     }
   }
 
   /** The same, 16 bytes a load as 4 ints, of which two vectors of codes are taken at a time. */
   private static void ints(
+      ReadAhead ahead,
       MemorySegment values,
       long offset,
       int first,
@@ -228,13 +232,14 @@ final class QuantValues implements ValueKernel {
         int shift = BYTE_CODES ? 24 - 8 * vector : 4 * vector;
         long from = offset + i / PER_BYTE;
         int to = at + i + vector * COUNT;
-        accumulateInts(values, from, shift, tokens, weights, weightsAt, sums, to);
+        accumulateInts(ahead, values, from, shift, tokens, weights, weightsAt, sums, to);
       }
     }
   }
 
   /** 4 rows x 4 vectors of sums stay in registers while the tokens go by. */
   private static void accumulate4(
+      ReadAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -242,6 +247,7 @@ final class QuantValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at) {
+    ahead.saw(values.get(ValueLayout.JAVA_BYTE, offset));
     int s1 = at + STRIDE;
     int s2 = s1 + STRIDE;
     int s3 = s2 + STRIDE;
@@ -341,6 +347,7 @@ final class QuantValues implements ValueKernel {
 
   /** 4 rows x 2 vectors of sums stay in registers while the tokens go by. */
   private static void accumulate2(
+      ReadAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -348,6 +355,7 @@ final class QuantValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at) {
+    ahead.saw(values.get(ValueLayout.JAVA_BYTE, offset));
     int s1 = at + STRIDE;
     int s2 = s1 + STRIDE;
     int s3 = s2 + STRIDE;
@@ -405,6 +413,7 @@ final class QuantValues implements ValueKernel {
 
   /** 4 rows x 1 vector of sums, of 8-bit codes: 4-bit ones come in pairs of vectors. */
   private static void accumulate1(
+      ReadAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -412,6 +421,7 @@ final class QuantValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at) {
+    ahead.saw(values.get(ValueLayout.JAVA_BYTE, offset));
     int s1 = at + STRIDE;
     int s2 = s1 + STRIDE;
     int s3 = s2 + STRIDE;
@@ -443,6 +453,7 @@ final class QuantValues implements ValueKernel {
 
   /** 4 rows x 2 vectors of sums, of the codes that lie {@code shift} bits high in each int. */
   private static void accumulateInts(
+      ReadAhead ahead,
       MemorySegment values,
       long offset,
       int shift,
@@ -451,6 +462,7 @@ final class QuantValues implements ValueKernel {
       int weightsAt,
       float[] sums,
       int at) {
+    ahead.saw(values.get(ValueLayout.JAVA_BYTE, offset));
     int s1 = at + STRIDE;
     int s2 = s1 + STRIDE;
     int s3 = s2 + STRIDE;

@@ -17,7 +17,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Every native call of Gatun. Linux only; {@link #AVAILABLE} says whether it can be used, and each
+ * Every native call of Gatun but attention's prefetch. Linux only; {@link #AVAILABLE} says whether it can be used, and each
  * user has a pure-Java way for where it cannot.
  */
 @SuppressWarnings("restricted") // native calls are what this class is for

@@ -56,10 +56,12 @@ class ArchitectureTest {
           .resideInAPackage("net.openhft..");
 
   @ArchTest
-  static final ArchRule NATIVE_CALLS_STAND_IN_ONE_CLASS =
+  static final ArchRule NATIVE_CALLS_STAND_IN_TWO_CLASSES =
       noClasses()
           .that()
           .doNotHaveFullyQualifiedName("io.gatun.cache.Posix")
+          .and()
+          .doNotHaveFullyQualifiedName("io.gatun.attention.Prefetch")
           .should()
           .dependOnClassesThat()
           .haveFullyQualifiedName("java.lang.foreign.Linker");

@@ -38,6 +38,9 @@ import picocli.CommandLine.Spec;
       "  gatun plan --compare Llama-2-7B,Llama-3.1-8B,DeepSeek-V3 --context 32k"
     })
 public final class PlanCommand implements Callable<Integer> {
+  /** Bytes per second below which a bandwidth is taken for a slip. */
+  private static final long SLOWEST = 1_000_000;
+
   /** Context where neither the user nor the model says one. */
   private static final long DEFAULT_CONTEXT = 131_072;
 
@@ -242,10 +245,19 @@ public final class PlanCommand implements Callable<Integer> {
     return switch (bandwidth) {
       case "none" -> 0;
       case "measure" -> ReadBandwidth.measure();
-      default ->
-          usage(() ->
-              (double) positive("--bandwidth", Sizes.parse(bandwidth.replaceFirst("/s$", ""))));
+      default -> usage(() -> plausible(Sizes.parse(bandwidth.replaceFirst("/s$", ""))));
     };
+  }
+
+  /** A number without its unit is the likely slip: no memory is that slow. */
+  private double plausible(long bytesPerSecond) {
+    if (bytesPerSecond < SLOWEST) {
+      throw new GatunException(
+          "--bandwidth %s is %d bytes per second, less than any memory reads: give a unit, such as"
+                  .formatted(bandwidth, bytesPerSecond)
+              + " 40GB/s");
+    }
+    return bytesPerSecond;
   }
 
   private static long positive(String option, long value) {

@@ -153,6 +153,7 @@ class PlanCommandTest {
         "--model Llama-3.1-8B --kv-heads 5",
         "--model Llama-3.1-8B --heads 5",
         "--model Llama-3.1-8B --bandwidth fast",
+        "--model Llama-3.1-8B --bandwidth 40",
         "--layers 3",
         "--layers 0 --heads 2 --head-dim 64",
         "--layers 1 --heads 2 --head-dim 0",
