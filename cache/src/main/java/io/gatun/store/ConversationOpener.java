@@ -216,7 +216,14 @@ final class ConversationOpener {
         tasks.add(() -> openRun(header, run, blocks, writable, validate));
       }
     }
-    List<OpenedRun> opened = InParallel.all(tasks, present == null ? OPENERS : 1);
+    List<OpenedRun> opened;
+    try {
+      opened = InParallel.all(tasks, present == null ? OPENERS : 1);
+    } catch (IOException | RuntimeException e) {
+      // One refuses the whole conversation: the others' maps must not stay behind.
+      blocks.abandon();
+      throw e;
+    }
     List<KvRun> sound = new ArrayList<>();
     boolean whole = true;
     for (int i = 0; i < opened.size(); i++) {

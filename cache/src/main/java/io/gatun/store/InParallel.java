@@ -34,7 +34,8 @@ final class InParallel {
       }
       return results;
     } finally {
-      executor.shutdown();
+      // Waits: what the caller undoes after a failure must not be done behind it.
+      executor.close();
     }
   }
 

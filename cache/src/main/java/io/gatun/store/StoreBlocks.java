@@ -174,12 +174,22 @@ final class StoreBlocks implements BlockSource {
     BlockFile file = blockFile(id, writable, true);
     Folders.requireFile(file.path());
     BlockCheck.header(file.path(), new BlockHeader(id, layout, fingerprint));
-    file.map();
-    if (writable) {
-      file.writtenSparsely();
-      BlockMemory.readAhead(file.path(), ranges(rows));
+    try {
+      file.map();
+      if (writable) {
+        file.writtenSparsely();
+        BlockMemory.readAhead(file.path(), ranges(rows));
+      }
+      return block(id, file);
+    } catch (IOException | RuntimeException e) {
+      file.release();
+      throw e;
     }
-    return block(id, file);
+  }
+
+  /** Gives back all blocks, where opening the conversation failed. */
+  void abandon() {
+    List.copyOf(mappings.keySet()).forEach(KvBlock::release);
   }
 
   /** A block whose file was mapped and checked, or written, just now. */
