@@ -18,6 +18,7 @@ import picocli.CommandLine.Spec;
       ""
     },
     subcommands = {
+      TargetsCommand.class,
       DecodeCommand.class,
       PrefillCommand.class,
       LatentCommand.class,
@@ -33,6 +34,6 @@ public final class BenchCommand implements Runnable {
   public void run() {
     throw new ParameterException(
         spec.commandLine(),
-        "Say what to measure: decode, prefill, latent, scaling, peers, accuracy or jmh");
+        "Say what to measure: targets, decode, prefill, latent, scaling, peers, accuracy or jmh");
   }
 }

@@ -1,28 +1,21 @@
 package io.gatun.bench;
 
-import io.gatun.attention.Team;
-import io.gatun.bench.measure.Allocation;
 import io.gatun.bench.measure.Ceiling;
 import io.gatun.bench.measure.Contest;
 import io.gatun.bench.show.Charts;
 import io.gatun.bench.show.Floors;
-import io.gatun.bench.show.Numbers;
-import io.gatun.bench.show.TextTable;
 import io.gatun.bench.system.Machine;
-import io.gatun.bench.work.DecodeWork;
 import io.gatun.bench.work.Heads;
 import io.gatun.bench.work.Storage;
 import io.gatun.cache.KvType;
 import io.gatun.tools.cli.Progress;
 import io.gatun.tools.plan.Amounts;
-import io.gatun.tools.yardstick.Workers;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -98,29 +91,29 @@ final class DecodeCommand implements Callable<Integer> {
       description = "The floors of --check (default: bench/floors.json as it was built in).")
   private Path floors;
 
-  /** One contest: all types at one shape, context, number of threads and storage. */
-  private record Cell(Heads heads, long context, int threads, Storage storage) {}
-
   @Override
   public Integer call() throws IOException {
-    Floors limits = check ? Floors.load(floors) : null;
-    options.prepare();
     Machine machine = Machine.here();
-    List<Cell> cells = cells();
-    for (Cell cell : cells) {
-      long bytes = types.stream().mapToLong(type -> bytes(cell, type)).sum();
+    Floors limits = check ? Floors.load(floors, machine) : null;
+    options.prepare();
+    List<DecodeContest> contests = contests();
+    for (DecodeContest contest : contests) {
       MeasureOptions.requireMemory(
-          "K/V of %s tokens, %s, in %d types"
-              .formatted(Numbers.tokens(cell.context()), cell.heads(), types.size()),
-          bytes);
+          "K/V of " + contest.entries().size() + " steps like " + contest.entries().getLast(),
+          contest.bytes());
     }
     System.out.println(machine.line());
+    Contest.Effort effort = options.effort();
     List<DecodeRow> rows = new ArrayList<>();
-    for (Cell cell : cells) {
-      rows.addAll(measure(cell));
+    long reports = contests.stream().mapToLong(contest -> contest.reports(effort)).sum();
+    try (Progress progress = Progress.start("decode", "samples", reports)) {
+      for (DecodeContest contest : contests) {
+        rows.addAll(contest.run(effort, () -> progress.by(1)).rows());
+      }
     }
-    System.out.print("\n" + table(rows));
+    System.out.print("\n" + DecodeRow.table(rows));
     System.out.print(Ceiling.explain(rows.stream().map(DecodeRow::ceilingGbps).toList()));
+    System.out.print("\n" + DecodeRow.limits(rows));
     if (options.output != null) {
       System.out.println("Chart: " + Charts.shares(chart(rows), options.output, "decode"));
     }
@@ -128,7 +121,8 @@ final class DecodeCommand implements Callable<Integer> {
     return limits == null ? 0 : verdict(limits, rows);
   }
 
-  private List<Cell> cells() {
+  /** One contest for each shape, context, number of threads and storage: all types in it. */
+  private List<DecodeContest> contests() {
     int all = Runtime.getRuntime().availableProcessors();
     List<Integer> teams = threads;
     if (teams == null && check) {
@@ -139,122 +133,32 @@ final class DecodeCommand implements Callable<Integer> {
     }
     List<String> lengths =
         contexts != null ? contexts : options.quick ? List.of("4k") : List.of("4k", "16k", "64k");
-    List<Cell> cells = new ArrayList<>();
+    List<DecodeContest> contests = new ArrayList<>();
     for (Storage storage : storages) {
       for (String length : lengths) {
         for (String shape : heads != null ? heads : List.of("32/8/128")) {
           for (int team : teams) {
-            cells.add(new Cell(Heads.parse(shape), Amounts.tokens(length), team, storage));
+            contests.add(contest(shape, Amounts.tokens(length), team, storage));
           }
         }
       }
       if (heads == null && contexts == null && !options.quick) {
         for (String shape : List.of("32/32/128", "32/1/128", "64/8/128", "14/2/64")) {
-          cells.add(new Cell(Heads.parse(shape), 16_384, teams.getLast(), storage));
+          contests.add(contest(shape, 16_384, teams.getLast(), storage));
         }
       }
     }
-    return cells;
+    return contests;
   }
 
-  private static long bytes(Cell cell, KvType type) {
-    int layers = DecodeWork.rotatingLayers(cell.heads(), type, cell.context());
-    return DecodeWork.bytes(cell.heads(), type, layers, cell.context());
-  }
-
-  private List<DecodeRow> measure(Cell cell) {
-    String what =
-        "%s %s x%d".formatted(cell.heads(), Numbers.tokens(cell.context()), cell.threads());
-    Map<KvType, DecodeWork> works = new LinkedHashMap<>();
-    try (Team team = Team.of(cell.threads());
-        Workers workers = new Workers(cell.threads())) {
-      try (Progress progress =
-          Progress.start("fill " + what, "tokens", cell.context() * types.size())) {
-        for (KvType type : types) {
-          int layers = DecodeWork.rotatingLayers(cell.heads(), type, cell.context());
-          works.put(
-              type,
-              new DecodeWork(
-                  cell.heads(),
-                  type,
-                  layers,
-                  cell.context(),
-                  cell.storage(),
-                  folder,
-                  team,
-                  workers,
-                  progress::by));
-        }
-      }
-      Contest contest = new Contest();
-      works.forEach((type, work) ->
-          contest.add(Ceiling.READ + type, work::read).add(type.label(), work::decode));
-      Contest.Effort effort = options.effort();
-      Contest.Result result;
-      try (Progress progress =
-          Progress.start(what, "samples", (long) contest.size() * effort.rounds())) {
-        result = contest.run(effort, () -> progress.by(1));
-      }
-      List<DecodeRow> rows = new ArrayList<>();
-      works.forEach((type, work) -> rows.add(row(cell, type, work, result)));
-      return rows;
-    } finally {
-      works.values().forEach(DecodeWork::close);
-    }
-  }
-
-  private static DecodeRow row(Cell cell, KvType type, DecodeWork work, Contest.Result result) {
-    String ceiling = Ceiling.READ + type;
-    double bytes = work.stepBytes();
-    return new DecodeRow(
-        type.label(),
-        cell.heads().toString(),
-        cell.context(),
-        cell.threads(),
-        cell.storage().name().toLowerCase(Locale.ROOT),
-        work.cache().shape().layers(),
-        work.stepBytes(),
-        result.time(type.label()),
-        result.rate(type.label(), bytes),
-        result.rate(ceiling, bytes),
-        result.share(type.label(), ceiling, bytes, Double.POSITIVE_INFINITY),
-        result.share(type.label(), ceiling, bytes, Ceiling.most(cell.threads())),
-        Allocation.perCall(work::decode, 64));
-  }
-
-  static String table(List<DecodeRow> rows) {
-    TextTable table =
-        new TextTable(
-            "heads",
-            "context",
-            "threads",
-            "storage",
-            "type",
-            "us/step",
-            "spread",
-            "GB/s",
-            "ceiling",
-            "of ceiling",
-            "of roof",
-            "10%-90%",
-            "heap B/step");
-    for (DecodeRow row : rows) {
-      table.row(
-          row.heads(),
-          Numbers.tokens(row.context()),
-          Integer.toString(row.threads()),
-          row.storage(),
-          row.type(),
-          Numbers.micros(row.nanos().median()),
-          Numbers.percent(row.nanos()),
-          Numbers.rate(row.gbps().median()),
-          Numbers.rate(row.ceilingGbps().median()),
-          Numbers.share(row.ceilingShare().median()),
-          Numbers.share(row.roofShare().median()),
-          Numbers.spread(row.roofShare()),
-          Long.toString(Math.round(row.allocatedBytes())));
-    }
-    return table.text();
+  private DecodeContest contest(String shape, long context, int team, Storage storage) {
+    Heads parsed = Heads.parse(shape);
+    return new DecodeContest(
+        types.stream()
+            .map(type -> new DecodeContest.Entry(type, parsed, context, storage))
+            .toList(),
+        team,
+        folder);
   }
 
   private static Map<String, Map<String, Double>> chart(List<DecodeRow> rows) {
@@ -264,11 +168,7 @@ final class DecodeCommand implements Callable<Integer> {
                 DecodeRow::type,
                 LinkedHashMap::new,
                 Collectors.toMap(
-                    row ->
-                        "%s %s x%d"
-                                .formatted(
-                                    row.heads(), Numbers.tokens(row.context()), row.threads())
-                            + (row.storage().equals("mapped") ? " mapped" : ""),
+                    DecodeRow::place,
                     row -> row.roofShare().median(),
                     (a, b) -> b,
                     LinkedHashMap::new)));

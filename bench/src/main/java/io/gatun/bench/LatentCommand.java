@@ -110,12 +110,11 @@ final class LatentCommand implements Callable<Integer> {
               .add(what, work::decode);
       Contest.Effort effort = options.effort();
       Contest.Result result;
-      try (Progress progress =
-          Progress.start(what, "samples", (long) contest.size() * effort.rounds())) {
+      try (Progress progress = Progress.start(what, "samples", effort.reports(contest.size()))) {
         result = contest.run(effort, () -> progress.by(1));
       }
-      Summary perPeak = result.ratio(PEAK, what);
-      double scale = work.operations() / peak.operations();
+      Contest.Result atPeak =
+          result.with("at the peak", result.scaled(PEAK, work.operations() / peak.operations()));
       return new Row(
           type.label(),
           context,
@@ -127,11 +126,7 @@ final class LatentCommand implements Callable<Integer> {
           result.ratio(Ceiling.READ, what),
           result.rate(what, work.operations()),
           result.rate(PEAK, peak.operations()),
-          new Summary(
-              perPeak.median() * scale,
-              perPeak.low() * scale,
-              perPeak.high() * scale,
-              perPeak.count()),
+          atPeak.ratio("at the peak", what),
           Allocation.perCall(work::decode, 16));
     }
   }

@@ -49,7 +49,7 @@ final class MeasureOptions {
       throw new GatunException("--rounds is %d, not at least 1".formatted(rounds));
     }
     return quick
-        ? new Contest.Effort(rounds == null ? 10 : rounds, 40, 800)
+        ? new Contest.Effort(rounds == null ? 10 : rounds, 40, 500)
         : new Contest.Effort(rounds == null ? 15 : rounds, 100, 2000);
   }
 

@@ -2,6 +2,7 @@ package io.gatun.bench;
 
 import io.gatun.bench.measure.Contest;
 import io.gatun.bench.measure.Summary;
+import io.gatun.bench.peer.PeerMatch;
 import io.gatun.bench.peer.PeerProcess;
 import io.gatun.bench.peer.PeerProvider;
 import io.gatun.bench.peer.PeerRow;
@@ -89,7 +90,7 @@ final class PeersCommand implements Callable<Integer> {
     System.out.println(machine.line());
     Contest.Effort effort = options.effort().settling(SETTLE_MILLIS);
     List<PeerRow> rows = new ArrayList<>();
-    long samples = 3L * effort.rounds();
+    long samples = effort.reports(PeerMatch.CONTENDERS);
     try (Progress progress =
         Progress.start("peers", "samples", samples * peers.size() * sizes.size())) {
       long done = 0;

@@ -1,23 +1,16 @@
 package io.gatun.bench;
 
-import io.gatun.attention.Team;
 import io.gatun.bench.measure.Contest;
-import io.gatun.bench.measure.Summary;
 import io.gatun.bench.show.Charts;
 import io.gatun.bench.show.Numbers;
 import io.gatun.bench.show.TextTable;
 import io.gatun.bench.system.Machine;
 import io.gatun.bench.work.Heads;
-import io.gatun.bench.work.PrefillWork;
-import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
 import io.gatun.tools.cli.Progress;
 import io.gatun.tools.plan.Amounts;
-import io.gatun.tools.yardstick.FmaPeak;
-import io.gatun.tools.yardstick.Workers;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -39,16 +32,15 @@ import picocli.CommandLine.Option;
       ""
     })
 final class PrefillCommand implements Callable<Integer> {
-  private static final String PEAK = "peak";
-
   @Mixin private MeasureOptions options;
 
   @Option(
       names = "--types",
       split = ",",
       paramLabel = "TYPE",
-      description = "Element types (default: all): ${COMPLETION-CANDIDATES}.")
-  private List<KvType> types = Arrays.asList(KvType.values());
+      description =
+          "Element types (default: all; with --quick f32, f16 and bf16): ${COMPLETION-CANDIDATES}.")
+  private List<KvType> types;
 
   @Option(
       names = "--heads",
@@ -80,45 +72,18 @@ final class PrefillCommand implements Callable<Integer> {
       description = "Threads (default: all processors).")
   private List<Integer> threads = List.of(Runtime.getRuntime().availableProcessors());
 
-  /**
-   * One line of the table.
-   *
-   * @param type element type of K and V
-   * @param heads numHeads/numKvHeads/headDim
-   * @param context tokens in the cache
-   * @param queries query tokens, the last of them
-   * @param threads threads that compute
-   * @param nanos nanoseconds of a call
-   * @param gflops 10^9 operations a second
-   * @param peakGflops the FMA peak
-   * @param share of the peak, round by round
-   */
-  record Row(
-      String type,
-      String heads,
-      long context,
-      int queries,
-      int threads,
-      Summary nanos,
-      Summary gflops,
-      Summary peakGflops,
-      Summary share) {}
-
   @Override
   public Integer call() throws IOException {
     options.prepare();
     Machine machine = Machine.here();
     System.out.println(machine.line());
-    List<Integer> batches =
-        queries != null ? queries : options.quick ? List.of(512) : List.of(1, 8, 64, 512);
-    List<Row> rows = new ArrayList<>();
-    for (String shape : heads) {
-      for (String length : contexts) {
-        for (int batch : batches) {
-          for (int team : threads) {
-            rows.addAll(measure(Heads.parse(shape), Amounts.tokens(length), batch, team));
-          }
-        }
+    List<PrefillContest> contests = contests();
+    Contest.Effort effort = options.effort();
+    List<PrefillRow> rows = new ArrayList<>();
+    long reports = contests.stream().mapToLong(contest -> contest.reports(effort)).sum();
+    try (Progress progress = Progress.start("prefill", "samples", reports)) {
+      for (PrefillContest contest : contests) {
+        rows.addAll(contest.run(effort, () -> progress.by(1)));
       }
     }
     System.out.print("\n" + table(rows));
@@ -129,56 +94,30 @@ final class PrefillCommand implements Callable<Integer> {
     return 0;
   }
 
-  private List<Row> measure(Heads shape, long context, int batch, int threadCount) {
-    if (batch < 1 || batch > context) {
-      throw new GatunException(
-          "%d query tokens of %d tokens: must be from 1 to that".formatted(batch, context));
+  private List<PrefillContest> contests() {
+    List<Integer> batches =
+        queries != null ? queries : options.quick ? List.of(512) : List.of(1, 8, 64, 512);
+    List<KvType> chosen = types;
+    if (chosen == null) {
+      chosen =
+          options.quick ? List.of(KvType.F32, KvType.F16, KvType.BF16) : List.of(KvType.values());
     }
-    String what = "%d on %s x%d".formatted(batch, Numbers.tokens(context), threadCount);
-    Map<KvType, PrefillWork> works = new LinkedHashMap<>();
-    try (Team team = Team.of(threadCount);
-        Workers workers = new Workers(threadCount)) {
-      FmaPeak peak = new FmaPeak(workers, FmaPeak.PIECES);
-      Contest contest = new Contest().add(PEAK, index -> peak.run());
-      for (KvType type : types) {
-        PrefillWork work = new PrefillWork(shape, type, context, batch, team);
-        works.put(type, work);
-        contest.add(type.label(), work::prefill);
+    List<PrefillContest> contests = new ArrayList<>();
+    for (String shape : heads) {
+      for (String length : contexts) {
+        for (int batch : batches) {
+          for (int team : threads) {
+            contests.add(
+                new PrefillContest(
+                    chosen, Heads.parse(shape), Amounts.tokens(length), batch, team));
+          }
+        }
       }
-      Contest.Effort effort = options.effort();
-      Contest.Result result;
-      try (Progress progress =
-          Progress.start(what, "samples", (long) contest.size() * effort.rounds())) {
-        result = contest.run(effort, () -> progress.by(1));
-      }
-      List<Row> rows = new ArrayList<>();
-      works.forEach((type, work) -> {
-        String name = type.label();
-        Summary perPeak = result.ratio(PEAK, name);
-        double scale = work.operations() / peak.operations();
-        rows.add(
-            new Row(
-                name,
-                shape.toString(),
-                context,
-                batch,
-                threadCount,
-                result.time(name),
-                result.rate(name, work.operations()),
-                result.rate(PEAK, peak.operations()),
-                new Summary(
-                    perPeak.median() * scale,
-                    perPeak.low() * scale,
-                    perPeak.high() * scale,
-                    perPeak.count())));
-      });
-      return rows;
-    } finally {
-      works.values().forEach(PrefillWork::close);
     }
+    return contests;
   }
 
-  static String table(List<Row> rows) {
+  static String table(List<PrefillRow> rows) {
     TextTable table =
         new TextTable(
             "heads",
@@ -192,7 +131,7 @@ final class PrefillCommand implements Callable<Integer> {
             "FMA peak",
             "of peak",
             "10%-90%");
-    for (Row row : rows) {
+    for (PrefillRow row : rows) {
       table.row(
           row.heads(),
           Numbers.tokens(row.context()),
@@ -209,9 +148,9 @@ final class PrefillCommand implements Callable<Integer> {
     return table.text();
   }
 
-  private static Map<String, Map<String, Double>> chart(List<Row> rows) {
+  private static Map<String, Map<String, Double>> chart(List<PrefillRow> rows) {
     Map<String, Map<String, Double>> chart = new LinkedHashMap<>();
-    for (Row row : rows) {
+    for (PrefillRow row : rows) {
       chart
           .computeIfAbsent(row.type(), type -> new LinkedHashMap<>())
           .put(

@@ -2,8 +2,10 @@ package io.gatun.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.gatun.bench.measure.Bound;
 import io.gatun.bench.measure.Summary;
 import io.gatun.bench.show.Floors;
+import io.gatun.bench.system.Machine;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -16,13 +18,30 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What {@code bench decode --check} makes of measured rows, without measuring. */
 class DecodeCheckTest {
+  private static final Machine HERE = new Machine("here", 2, 0, "os", "jdk", 512, "commit", "now");
+
   @TempDir Path folder;
 
   private static DecodeRow row(String type, double roofShare) {
     Summary one = Summary.of(1);
     Summary share = Summary.of(roofShare);
     return new DecodeRow(
-        type, "32/8/128", 4096, 2, "anonymous", 17, 1 << 25, one, one, one, share, share, 0);
+        type,
+        "32/8/128",
+        4096,
+        2,
+        "anonymous",
+        17,
+        1 << 25,
+        1 << 26,
+        one,
+        one,
+        one,
+        share,
+        share,
+        one,
+        new Bound(Bound.MEMORY, one, share, share),
+        0);
   }
 
   private Floors floors() throws IOException {
@@ -30,12 +49,12 @@ class DecodeCheckTest {
     Files.writeString(
         file,
         """
-        { "margin": 0.1,
-          "reached": {
-            "f32 32/8/128 4096 tokens 2 threads anonymous": 0.9,
-            "bf16 32/8/128 4096 tokens 2 threads anonymous": 0.8 } }
+        { "machines": [
+          { "cpu": "here", "vectorBits": 512, "floors": {
+            "f32 32/8/128 4096 tokens 2 threads anonymous": 0.81,
+            "bf16 32/8/128 4096 tokens 2 threads anonymous": 0.72 } } ] }
         """);
-    return Floors.load(file);
+    return Floors.load(file, HERE);
   }
 
   private static String printed(Runnable work) {
@@ -75,13 +94,15 @@ class DecodeCheckTest {
   @Test
   void theBuiltInFloorsNameRowsThatAQuickRunHas() throws IOException {
     String text = printed(() -> checkBuiltIn());
-    assertThat(text).contains("all 3 that have a floor in bench/floors.json hold it");
+    assertThat(text)
+        .contains("all 3 that have a floor in bench/floors.json (measured on ")
+        .contains("Another machine:");
   }
 
   private static void checkBuiltIn() {
     try {
       List<DecodeRow> rows = List.of(row("f32", 1), row("f16", 1), row("bf16", 1));
-      assertThat(DecodeCommand.verdict(Floors.load(null), rows)).isZero();
+      assertThat(DecodeCommand.verdict(Floors.load(null, HERE), rows)).isZero();
     } catch (IOException e) {
       throw new java.io.UncheckedIOException(e);
     }

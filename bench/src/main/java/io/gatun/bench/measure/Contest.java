@@ -47,27 +47,45 @@ public final class Contest {
     public double seconds(int contenders) {
       return contenders * (warmUpMillis + (double) rounds * (sampleMillis + settleMillis)) / 1000;
     }
+
+    /** How often a listener is told of something, with so many contenders. */
+    public long reports(int contenders) {
+      return contenders * (rounds + 1L);
+    }
   }
 
-  /** Told after each sample, for a progress bar. */
+  /** Told after each warm-up and each sample, for a progress bar. */
   @FunctionalInterface
   public interface Listener {
-    /** One more sample was taken. */
-    void sampled();
+    /** One more contender is warm, or one more sample was taken. */
+    void reported();
   }
 
   /** Bytes that a call allocates if its vectors are objects: no compiled step comes near it. */
   private static final long BOXING = 256 << 10;
 
-  private static final long MOST_WARM_UP_NANOS = 60_000_000_000L;
+  /** A contender that does not come to rest is warmed up so many times as long at most. */
+  private static final int RESTLESS = 4;
 
-  private record Entrant(String name, Step step) {}
+  /** One that allocates as interpreted vector code does is warmed up this long at most. */
+  private static final long MOST_WARM_UP_NANOS = 20_000_000_000L;
+
+  private record Entrant(String name, Step step, Step warmUp) {}
 
   private final List<Entrant> entrants = new ArrayList<>();
 
   /** Adds a contender. */
   public Contest add(String name, Step step) {
-    entrants.add(new Entrant(name, step));
+    return add(name, step, step);
+  }
+
+  /**
+   * Adds a contender whose calls take so long that few would fit in a warm-up.
+   *
+   * @param warmUp the same code over less work, called until it is warm in place of the step
+   */
+  public Contest add(String name, Step step, Step warmUp) {
+    entrants.add(new Entrant(name, step, warmUp));
     return this;
   }
 
@@ -83,6 +101,7 @@ public final class Contest {
     int[] next = new int[n];
     for (int i = 0; i < n; i++) {
       calls[i] = warmUp(i, effort, next);
+      listener.reported();
     }
     double[][] nanos = new double[n][effort.rounds()]; // [contender][round]
     for (int round = 0; round < effort.rounds(); round++) {
@@ -98,7 +117,7 @@ public final class Contest {
         long time = time(step, next[i], calls[i]);
         next[i] += calls[i];
         nanos[i][round] = (double) time / calls[i];
-        listener.sampled();
+        listener.reported();
       }
     }
     return new Result(entrants.stream().map(Entrant::name).toList(), nanos);
@@ -106,21 +125,22 @@ public final class Contest {
 
   /**
    * Runs one contender for the warm-up time, and then on until neither the compiler nor its own
-   * speed has moved for half of that time, at most ten times as long; and while it allocates as
-   * only interpreted vector code does, up to {@link #MOST_WARM_UP_NANOS}. On a busy machine the
-   * compiler gets its turn late, and a step that runs interpreted is no sample.
+   * speed has moved for half of that time, at most {@link #RESTLESS} times as long; and while it
+   * allocates as only interpreted vector code does, up to {@link #MOST_WARM_UP_NANOS}. On a busy
+   * machine the compiler gets its turn late, and a step that runs interpreted is no sample.
    *
    * @return how many calls fill a sample
    */
   private int warmUp(int i, Effort effort, int[] next) {
-    Step step = entrants.get(i).step();
+    Entrant entrant = entrants.get(i);
+    Step step = entrant.warmUp();
     CompilationMXBean compiler = ManagementFactory.getCompilationMXBean();
     Allocation allocation = new Allocation();
     long sample = effort.sampleMillis() * 1_000_000L;
     long least = effort.warmUpMillis() * 1_000_000L;
     long start = System.nanoTime();
     long moved = start;
-    long compiled = -1;
+    long compiled = 0;
     double best = Double.POSITIVE_INFINITY;
     int calls = 1;
     boolean warm;
@@ -132,7 +152,9 @@ public final class Contest {
       long now = System.nanoTime();
       double perCall = Math.max(1.0, time) / calls;
       long jit = compiler == null ? 0 : compiler.getTotalCompilationTime();
-      if (perCall < 0.95 * best || jit != compiled) {
+      // A compiler that is busy for less than a tenth of the time has the small methods at hand.
+      boolean compiling = (jit - compiled) * 10_000_000 > time;
+      if (perCall < 0.95 * best || compiling) {
         moved = now;
       }
       best = Math.min(best, perCall);
@@ -140,12 +162,12 @@ public final class Contest {
       // Grow step by step: the first calls may be a hundred times slower than the later ones.
       calls = Math.clamp((long) Math.ceil(sample / best), 1, 4 * calls);
       long spent = now - start;
-      boolean resting = now - moved >= least / 2 || spent >= 10 * least;
-      warm =
-          spent >= least
-              && resting
-              && (!boxing || spent >= Math.min(100 * least, MOST_WARM_UP_NANOS));
+      boolean resting = now - moved >= least / 2 || spent >= RESTLESS * least;
+      warm = spent >= least && resting && (!boxing || spent >= MOST_WARM_UP_NANOS);
     } while (!warm);
+    if (step != entrant.step()) {
+      best = time(entrant.step(), next[i]++, 1);
+    }
     return Math.max(1, (int) Math.ceil(sample / best));
   }
 
@@ -205,6 +227,33 @@ public final class Contest {
         ratios[i] = a[i] / b[i];
       }
       return Summary.of(ratios);
+    }
+
+    /**
+     * These samples and one more series, made of them round by round: a time that something would
+     * have taken in each round.
+     */
+    public Result with(String name, double[] derived) {
+      List<String> all = new ArrayList<>(names);
+      all.add(name);
+      double[][] samples = Arrays.copyOf(nanos, nanos.length + 1);
+      samples[nanos.length] = derived;
+      return new Result(all, samples);
+    }
+
+    /** The samples of one contender, each {@code factor} times as long: as if it had done more. */
+    public double[] scaled(String name, double factor) {
+      return Arrays.stream(samples(name)).map(t -> t * factor).toArray();
+    }
+
+    /** The longer of two contenders' samples, round by round. */
+    public double[] longer(String name, String other) {
+      double[] longer = samples(name).clone();
+      double[] b = samples(other);
+      for (int i = 0; i < longer.length; i++) {
+        longer[i] = Math.max(longer[i], b[i]);
+      }
+      return longer;
     }
 
     /**

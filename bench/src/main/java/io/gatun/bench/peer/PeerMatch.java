@@ -18,6 +18,9 @@ public final class PeerMatch {
   /** Layers whose outputs are compared before timing. */
   private static final int CHECKED = 2;
 
+  /** The plain read, Gatun and the peer. */
+  public static final int CONTENDERS = 3;
+
   private PeerMatch() {}
 
   /**

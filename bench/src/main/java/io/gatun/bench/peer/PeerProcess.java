@@ -60,7 +60,7 @@ public final class PeerProcess {
       try (var lines = child.inputReader()) {
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
           if (line.equals(SAMPLED)) {
-            listener.sampled();
+            listener.reported();
           }
         }
       }

@@ -55,7 +55,7 @@ public final class ScalingRun {
 
   private List<ScalingRow> grow(Series series, List<Long> contexts) {
     Contest.Effort each = series.ramLimit() == 0 ? effort : FROM_DISK;
-    long work = contexts.size() * 2L * each.rounds() + contexts.getLast() / 1024;
+    long work = contexts.size() * each.reports(2) + contexts.getLast() / 1024;
     List<ScalingRow> rows = new ArrayList<>();
     try (Team team = Team.of(threads);
         Workers workers = new Workers(threads);
@@ -67,7 +67,7 @@ public final class ScalingRun {
       for (long context : contexts) {
         cache.grow(context, tokens -> progress.by(tokens / 1024));
         rows.add(measure(series, context, cache, each, progress));
-        done = rows.size() * 2L * each.rounds() + context / 1024;
+        done = rows.size() * each.reports(2) + context / 1024;
         progress.to(done);
       }
     }

@@ -25,6 +25,7 @@ public final class DecodeWork implements AutoCloseable {
   public static final long ROTATION = 512L << 20;
 
   private final KvLayout layout;
+  private final Heads heads;
   private final long context;
   private final KvCache cache;
   private final GqaAttention attention;
@@ -51,6 +52,7 @@ public final class DecodeWork implements AutoCloseable {
       Workers workers,
       LongConsumer progress) {
     this.layout = KvLayout.of(heads.shape(layers), type);
+    this.heads = heads;
     this.context = context;
     this.cache = storage.open(layout, folder);
     try (RandomRows rows = new RandomRows(context)) {
@@ -97,6 +99,16 @@ public final class DecodeWork implements AutoCloseable {
   /** Bytes of K and V that a step has to read: one layer. */
   public long stepBytes() {
     return context * layout.bytesPerToken() / layout.shape().layers();
+  }
+
+  /**
+   * Floating-point operations of a step's products: per query head and token one multiply and one
+   * add for each key dim and each value dim. Softmax is not counted, nor what it takes to decode
+   * rows.
+   */
+  public double operations() {
+    double dims = layout.shape().keyDim() + layout.shape().valueDim();
+    return 2 * dims * heads.numHeads() * context;
   }
 
   /** Bytes that {@link #read} reads of the first layer: the same. */

@@ -15,6 +15,9 @@ import java.lang.foreign.MemorySegment;
  * <p>Thread rules: one caller at a time.
  */
 public final class PrefillWork implements AutoCloseable {
+  /** Queries of {@link #prefillFew}: they fill the tiles of several tasks. */
+  private static final int FEW = 32;
+
   private final Heads heads;
   private final long context;
   private final int queries;
@@ -48,6 +51,11 @@ public final class PrefillWork implements AutoCloseable {
   /** Computes all queries. */
   public void prefill(int index) {
     attention.prefill(cache.live(), 0, queries, q, out);
+  }
+
+  /** Computes some of the queries: the same code, in a time that lets a warm-up count its calls. */
+  public void prefillFew(int index) {
+    attention.prefill(cache.live(), 0, Math.min(queries, FEW), q, out);
   }
 
   /**

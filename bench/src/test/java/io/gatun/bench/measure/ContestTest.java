@@ -37,6 +37,33 @@ class ContestTest {
   }
 
   @Test
+  void aBoundIsTheLongerOfItsTwoLimitsInEachRound() {
+    Contest.Result result =
+        new Contest.Result(
+            List.of("read", "peak", "step"),
+            new double[][] {{100, 200, 100}, {60, 50, 70}, {240, 250, 280}});
+    // Twice the peak's work takes 120, 100 and 140, so it is the longer one but in the second
+    // round.
+    Bound bound = Bound.of(result, "step", "read", "peak", 2);
+    assertThat(bound.by()).isEqualTo(Bound.ARITHMETIC);
+    assertThat(bound.nanos().median()).isEqualTo(140);
+    assertThat(bound.share().median()).isEqualTo(0.5);
+    assertThat(bound.peakShare().median()).isEqualTo(0.5);
+    assertThat(Bound.of(result, "step", "read", "peak", 1).by()).isEqualTo(Bound.MEMORY);
+  }
+
+  @Test
+  void warmsUpWithLessWorkAndSamplesTheWhole() {
+    AtomicInteger few = new AtomicInteger();
+    AtomicInteger whole = new AtomicInteger();
+    new Contest()
+        .add("long", index -> whole.incrementAndGet(), index -> few.incrementAndGet())
+        .run(new Contest.Effort(2, 1, 0), () -> {});
+    assertThat(few.get()).isPositive();
+    assertThat(whole.get()).isGreaterThanOrEqualTo(3);
+  }
+
+  @Test
   void nobodyIsAlwaysFirst() {
     List<String> order = new ArrayList<>();
     Contest contest = new Contest();
@@ -54,7 +81,9 @@ class ContestTest {
     }
     AtomicInteger told = new AtomicInteger();
     Contest.Result result = contest.run(new Contest.Effort(4, 1, 0), told::incrementAndGet);
-    assertThat(told).hasValue(12);
+    // Three warm-ups and twelve samples.
+    assertThat(told).hasValue(15);
+    assertThat(new Contest.Effort(4, 1, 0).reports(3)).isEqualTo(15);
     assertThat(result.samples("b")).hasSize(4);
     assertThat(calls.get()).isGreaterThanOrEqualTo(12);
     // a, b, c warm up; then abc, cba, bca, acb. Neighbours of the same name fall together.

@@ -58,6 +58,8 @@ class WorkTest {
       assertThat(out).hasSize(4 * 64).doesNotContain(Float.NaN);
       assertThat(out[0]).isNotZero();
       assertThat(work.readBytes()).isEqualTo(work.stepBytes());
+      // 4 query heads, a multiply and an add for 64 dims of K and of V.
+      assertThat(work.operations()).isEqualTo(1500 * 4 * 2 * 128);
     }
   }
 
@@ -68,6 +70,7 @@ class WorkTest {
       // 8, 9 and 10 visible tokens, 2 heads, 64 dims, a multiply and an add for K and for V.
       assertThat(work.operations()).isEqualTo(27 * 2 * 64 * 4);
       work.prefill(0);
+      work.prefillFew(1);
     }
   }
 
