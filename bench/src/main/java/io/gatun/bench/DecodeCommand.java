@@ -155,7 +155,7 @@ final class DecodeCommand implements Callable<Integer> {
     Heads parsed = Heads.parse(shape);
     return new DecodeContest(
         types.stream()
-            .map(type -> new DecodeContest.Entry(type, parsed, context, storage))
+            .map(type -> DecodeContest.Entry.rotating(type, parsed, context, storage))
             .toList(),
         team,
         folder);

@@ -35,15 +35,21 @@ record DecodeContest(List<Entry> entries, int threads, Path folder) {
 
   private static final double COUNTED_NANOS = 5e8;
 
-  /** One that takes part: a step of one layer. */
-  record Entry(KvType type, Heads heads, long context, Storage storage) {
-    /** Bytes of the caches that are filled for it. */
-    long bytes() {
-      return DecodeWork.bytes(heads, type, layers(), context);
+  /**
+   * One that takes part: a step of one layer.
+   *
+   * @param layers that rotate
+   */
+  record Entry(KvType type, Heads heads, int layers, long context, Storage storage) {
+    /** With layers enough that no processor cache helps. */
+    static Entry rotating(KvType type, Heads heads, long context, Storage storage) {
+      int layers = DecodeWork.rotatingLayers(heads, type, context);
+      return new Entry(type, heads, layers, context, storage);
     }
 
-    int layers() {
-      return DecodeWork.rotatingLayers(heads, type, context);
+    /** Bytes of the cache that is filled for it. */
+    long bytes() {
+      return DecodeWork.bytes(heads, type, layers, context);
     }
 
     @Override

@@ -149,7 +149,7 @@ final class TargetsCommand implements Callable<Integer> {
       List<DecodeContest.Entry> entries = new ArrayList<>();
       for (KvType type : List.of(KvType.F32, KvType.BF16)) {
         for (Storage storage : Storage.values()) {
-          entries.add(new DecodeContest.Entry(type, HEADS, SHAPES_CONTEXT, storage));
+          entries.add(DecodeContest.Entry.rotating(type, HEADS, SHAPES_CONTEXT, storage));
         }
       }
       plan.add(new Planned(Part.MAPPED, new DecodeContest(entries, pair, folder)));
@@ -160,7 +160,7 @@ final class TargetsCommand implements Callable<Integer> {
   private Planned decode(Part part, List<KvType> types, Heads heads, long context, int threads) {
     List<DecodeContest.Entry> entries =
         types.stream()
-            .map(type -> new DecodeContest.Entry(type, heads, context, Storage.ANONYMOUS))
+            .map(type -> DecodeContest.Entry.rotating(type, heads, context, Storage.ANONYMOUS))
             .toList();
     return new Planned(part, new DecodeContest(entries, threads, folder));
   }

@@ -128,9 +128,9 @@ class TargetsTest {
   void entriesOfOneContestAreMeasuredAndCompared() {
     Heads heads = new Heads(4, 2, 64);
     DecodeContest.Entry plain =
-        new DecodeContest.Entry(KvType.BF16, heads, 65_536, Storage.ANONYMOUS);
+        new DecodeContest.Entry(KvType.BF16, heads, 2, 1500, Storage.ANONYMOUS);
     DecodeContest.Entry mapped =
-        new DecodeContest.Entry(KvType.BF16, heads, 65_536, Storage.MAPPED);
+        new DecodeContest.Entry(KvType.BF16, heads, 2, 1500, Storage.MAPPED);
     DecodeContest contest = new DecodeContest(List.of(plain, mapped), 2, folder);
     Contest.Effort effort = new Contest.Effort(2, 1, 1);
     AtomicInteger told = new AtomicInteger();
@@ -142,7 +142,7 @@ class TargetsTest {
     assertThat(outcome.timeRatio(plain, plain).median()).isEqualTo(1);
     assertThat(outcome.timeRatio(plain, mapped).count()).isEqualTo(2);
     for (DecodeRow row : outcome.rows()) {
-      assertThat(row.operations()).isEqualTo(65_536.0 * 4 * 2 * 128);
+      assertThat(row.operations()).isEqualTo(1500.0 * 4 * 2 * 128);
       assertThat(row.bound().by()).isIn(Bound.MEMORY, Bound.ARITHMETIC);
       assertThat(row.peakGflops().median()).isPositive();
     }

@@ -125,9 +125,9 @@ public final class Contest {
 
   /**
    * Runs one contender for the warm-up time, and then on until neither the compiler nor its own
-   * speed has moved for half of that time, at most {@link #RESTLESS} times as long; and while it
-   * allocates as only interpreted vector code does, up to {@link #MOST_WARM_UP_NANOS}. On a busy
-   * machine the compiler gets its turn late, and a step that runs interpreted is no sample.
+   * speed has moved for half of that time, at most {@link #RESTLESS} times as long; but first for as
+   * long as it allocates as only interpreted vector code does, up to {@link #MOST_WARM_UP_NANOS}. On
+   * a busy machine the compiler gets its turn late, and a step that runs interpreted is no sample.
    *
    * @return how many calls fill a sample
    */
@@ -140,7 +140,8 @@ public final class Contest {
     long least = effort.warmUpMillis() * 1_000_000L;
     long start = System.nanoTime();
     long moved = start;
-    long compiled = 0;
+    long compiledSince = start;
+    long jit = 0;
     double best = Double.POSITIVE_INFINITY;
     int calls = 1;
     boolean warm;
@@ -151,19 +152,22 @@ public final class Contest {
       boolean boxing = (allocation.bytes() - allocated) / calls > BOXING;
       long now = System.nanoTime();
       double perCall = Math.max(1.0, time) / calls;
-      long jit = compiler == null ? 0 : compiler.getTotalCompilationTime();
+      long jitBefore = jit;
+      jit = compiler == null ? 0 : compiler.getTotalCompilationTime();
       // A compiler that is busy for less than a tenth of the time has the small methods at hand.
-      boolean compiling = (jit - compiled) * 10_000_000 > time;
-      if (perCall < 0.95 * best || compiling) {
+      boolean compiling = (jit - jitBefore) * 10_000_000 > time;
+      if (boxing || compiling || perCall < 0.95 * best) {
         moved = now;
       }
+      if (boxing) {
+        compiledSince = now;
+      }
       best = Math.min(best, perCall);
-      compiled = jit;
       // Grow step by step: the first calls may be a hundred times slower than the later ones.
       calls = Math.clamp((long) Math.ceil(sample / best), 1, 4 * calls);
+      boolean resting = now - moved >= least / 2 || now - compiledSince >= RESTLESS * least;
       long spent = now - start;
-      boolean resting = now - moved >= least / 2 || spent >= RESTLESS * least;
-      warm = spent >= least && resting && (!boxing || spent >= MOST_WARM_UP_NANOS);
+      warm = spent >= least && (resting || boxing && spent >= MOST_WARM_UP_NANOS);
     } while (!warm);
     if (step != entrant.step()) {
       best = time(entrant.step(), next[i]++, 1);

@@ -52,17 +52,24 @@ public final class Charts {
   private Charts() {}
 
   /**
-   * Bars of shares, from 0 to 1.
+   * Bars of shares, from 0 to 1, or to the highest where a disturbed one is above that.
    *
    * @param shares by series (its colour), then by category (its place)
    * @return the file
    */
   public static Path shares(Map<String, Map<String, Double>> shares, Path folder, String name)
       throws IOException {
-    String title =
-        name.equals("prefill") ? "Prefill: share of the FMA peak" : "Decode: share of the roof";
-    CategoryChart chart = bars(title, "share", shares);
-    chart.getStyler().setYAxisMin(0.0).setYAxisMax(1.0);
+    boolean prefill = name.equals("prefill");
+    String title = prefill ? "Prefill: share of the FMA peak" : "Decode: share of the roof";
+    CategoryChart chart =
+        bars(title, prefill ? "time at the peak / time" : "time at the roof / time", shares);
+    double highest =
+        shares.values().stream()
+            .flatMap(series -> series.values().stream())
+            .mapToDouble(Double::doubleValue)
+            .max()
+            .orElse(1);
+    chart.getStyler().setYAxisMin(0.0).setYAxisMax(Math.max(1, Math.ceil(highest * 5) / 5));
     return save(chart, folder, name);
   }
 

@@ -47,7 +47,7 @@ public final class TargetChart {
   private static final int TOP = 84;
   private static final int BOTTOM = 58;
 
-  /** Blue and vermilion: told apart also by those who see red and green alike. */
+  /** Blue and orange: told apart also by those who see red and green alike. */
   private static final Color MET = new Color(0x56B4E9);
 
   private static final Color SHORT = new Color(0xE69F00);
