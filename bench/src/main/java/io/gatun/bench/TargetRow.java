@@ -34,6 +34,13 @@ record TargetRow(
     return target != null && target.met(measured.median());
   }
 
+  /** The row in one line, for those who watch. */
+  String line() {
+    return "%s: %s %s (%s), %s"
+        .formatted(
+            what, Numbers.share(measured.median()), unit, Numbers.spread(measured), verdict);
+  }
+
   static String table(List<TargetRow> rows) {
     TextTable table =
         new TextTable(

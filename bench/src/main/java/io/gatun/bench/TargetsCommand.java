@@ -102,7 +102,10 @@ final class TargetsCommand implements Callable<Integer> {
       for (Planned planned : plan) {
         DecodeContest.Outcome outcome = planned.contest().run(effort, () -> progress.by(1));
         steps.addAll(outcome.rows());
-        rows.addAll(held(planned, outcome));
+        List<TargetRow> held = held(planned, outcome);
+        // A run takes minutes: what is known is said, should it be ended.
+        held.forEach(row -> System.out.println(row.line()));
+        rows.addAll(held);
       }
       if (parts.contains(Part.PREFILL)) {
         for (PrefillRow row : prefill.run(effort, () -> progress.by(1))) {

@@ -57,6 +57,9 @@ public final class PeerProcess {
       // Large pages for what native peers allocate, as Gatun's own memory has them.
       builder.environment().put("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
       Process child = builder.redirectError(errors.toFile()).start();
+      // Where this process is ended, the peer must not go on, unseen and on all processors.
+      Thread end = new Thread(child::destroyForcibly);
+      Runtime.getRuntime().addShutdownHook(end);
       try (var lines = child.inputReader()) {
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
           if (line.equals(SAMPLED)) {
@@ -65,6 +68,7 @@ public final class PeerProcess {
         }
       }
       int code = child.waitFor();
+      Runtime.getRuntime().removeShutdownHook(end);
       if (Files.size(result) > 0) {
         return JSON.readValue(result.toFile(), PeerRow.class);
       }
