@@ -40,5 +40,5 @@ interface KeyKernel {
       int rows,
       float[] scores,
       int at,
-      ReadAhead ahead);
+      RowsAhead ahead);
 }

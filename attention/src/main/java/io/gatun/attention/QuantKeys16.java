@@ -59,7 +59,7 @@ final class QuantKeys16 extends QuantKeys {
       int rows,
       float[] scores,
       int at,
-      ReadAhead ahead) {
+      RowsAhead ahead) {
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
     int q3 = q2 + STRIDE;
@@ -285,7 +285,7 @@ final class QuantKeys16 extends QuantKeys {
       FloatVector b13 = b10.blend(b11, BIT_2).add(b11.blend(b10, BIT_2).rearrange(SWAP_2));
       FloatVector b14 = b12.blend(b13, BIT_3).add(b13.blend(b12, BIT_3).rearrange(SWAP_3));
       b14.intoArray(scores, at + 4 * t);
-      ahead.next(4);
+      ahead.amongKeys(4);
     }
   }
 }

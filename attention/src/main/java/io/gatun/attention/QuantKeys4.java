@@ -53,7 +53,7 @@ final class QuantKeys4 extends QuantKeys {
       int rows,
       float[] scores,
       int at,
-      ReadAhead ahead) {
+      RowsAhead ahead) {
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
     int q3 = q2 + STRIDE;
@@ -164,7 +164,7 @@ final class QuantKeys4 extends QuantKeys {
       FloatVector b1 = a20.blend(a30, BIT_0).add(a30.blend(a20, BIT_0).rearrange(SWAP_0));
       FloatVector b2 = b0.blend(b1, BIT_1).add(b1.blend(b0, BIT_1).rearrange(SWAP_1));
       b2.intoArray(scores, at + 4 * t);
-      ahead.next(1);
+      ahead.amongKeys(1);
     }
   }
 }

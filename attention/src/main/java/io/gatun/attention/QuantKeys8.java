@@ -54,7 +54,7 @@ final class QuantKeys8 extends QuantKeys {
       int rows,
       float[] scores,
       int at,
-      ReadAhead ahead) {
+      RowsAhead ahead) {
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
     int q3 = q2 + STRIDE;
@@ -150,7 +150,7 @@ final class QuantKeys8 extends QuantKeys {
       FloatVector b5 = b2.blend(b3, BIT_1).add(b3.blend(b2, BIT_1).rearrange(SWAP_1));
       FloatVector b6 = b4.blend(b5, BIT_2).add(b5.blend(b4, BIT_2).rearrange(SWAP_2));
       b6.intoArray(scores, at + 4 * t);
-      ahead.next(2);
+      ahead.amongKeys(2);
     }
   }
 }

@@ -45,6 +45,12 @@ final class QuantValues implements ValueKernel {
   private static final int STRIDE = QuantRows.stride(FORMAT);
   private static final int GROUPS = FORMAT.type().scales(DIM);
 
+  /**
+   * Tokens that are taken in at a time, group by group: enough to be worth bringing the sums to and
+   * from the registers, few enough to ask for rows in between.
+   */
+  private static final int BATCH = 32;
+
   /** Codes in a byte. */
   private static final int PER_BYTE = BYTE_CODES ? 1 : 2;
 
@@ -103,10 +109,9 @@ final class QuantValues implements ValueKernel {
       float[] sums,
       int at,
       int rows,
-      ReadAhead ahead) {
-    for (int t = 0; t < tokens; t += ReadAhead.BATCH) {
-      int count = Math.min(ReadAhead.BATCH, tokens - t);
-      ahead.next(count);
+      RowsAhead ahead) {
+    for (int t = 0; t < tokens; t += BATCH) {
+      int count = Math.min(BATCH, tokens - t);
       accumulate(
           ahead,
           values,
@@ -121,7 +126,7 @@ final class QuantValues implements ValueKernel {
   }
 
   private static void accumulate(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       long scaleOffset,
@@ -144,6 +149,7 @@ final class QuantValues implements ValueKernel {
       } else {
         bytes(ahead, values, offset, first, end, tokens, weights, scaledAt, sums, at);
       }
+      ahead.amongValues(tokens, GROUPS);
     }
   }
 
@@ -189,7 +195,7 @@ final class QuantValues implements ValueKernel {
 
   /** The slots {@code [first, end)} of all rows, as many bytes a load as a vector has lanes. */
   private static void bytes(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int first,
@@ -216,7 +222,7 @@ final class QuantValues implements ValueKernel {
 
   /** The same, 16 bytes a load as 4 ints, of which two vectors of codes are taken at a time. */
   private static void ints(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int first,
@@ -239,7 +245,7 @@ final class QuantValues implements ValueKernel {
 
   /** 4 rows x 4 vectors of sums stay in registers while the tokens go by. */
   private static void accumulate4(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -347,7 +353,7 @@ final class QuantValues implements ValueKernel {
 
   /** 4 rows x 2 vectors of sums stay in registers while the tokens go by. */
   private static void accumulate2(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -413,7 +419,7 @@ final class QuantValues implements ValueKernel {
 
   /** 4 rows x 1 vector of sums, of 8-bit codes: 4-bit ones come in pairs of vectors. */
   private static void accumulate1(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -453,7 +459,7 @@ final class QuantValues implements ValueKernel {
 
   /** 4 rows x 2 vectors of sums, of the codes that lie {@code shift} bits high in each int. */
   private static void accumulateInts(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int shift,

@@ -6,9 +6,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Brings key rows, or value rows, into the caches before the kernels want them. A kernel that works
- * on one tile calls {@link #next} after every few tokens, which asks for as many rows of the tile to
- * come; its arithmetic then runs while they are under way.
+ * Brings key rows, or value rows, into the caches before the kernels want them: {@link #next} asks
+ * for a few at a time.
  *
  * <p>Where {@link Prefetch} is to be had, asking is prefetching. Elsewhere one value of each cache
  * line is read, and the whole range at once in {@link #begin}: a plain load holds up what comes
@@ -18,12 +17,6 @@ import java.lang.foreign.ValueLayout;
  * <p>Thread rules: scratch of one worker.
  */
 final class ReadAhead {
-  /**
-   * Tokens that a value kernel takes between two requests: few, so that these are spread over the
-   * arithmetic, and enough to be worth bringing the sums to and from the registers.
-   */
-  static final int BATCH = 16;
-
   private static final long LINE = 64;
   private static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG_UNALIGNED;
 
@@ -114,7 +107,7 @@ final class ReadAhead {
   }
 
   /**
-   * Asks for the next {@code tokens} rows, or those that are left. Costs some nanoseconds if there
+   * Asks for the next {@code tokens} rows, at least 1, or those that are left. Costs some nanoseconds if there
    * are none.
    */
   void next(int tokens) {

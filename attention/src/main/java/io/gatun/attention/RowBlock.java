@@ -24,10 +24,10 @@ final class RowBlock {
   static final int SPLIT = 512;
 
   /**
-   * How many tokens ahead of the kernels rows are prefetched: long enough for memory to answer,
-   * short enough for the first cache.
+   * How many tokens ahead of the kernels keys are prefetched: long enough for memory to answer, short
+   * enough for the first cache.
    */
-  private static final int LEAD = 32;
+  private static final int LEAD = 16;
 
   /** What is read ahead at a time where nothing can be prefetched: half of a second cache. */
   private static final int AHEAD_BYTES = 1 << 19;
@@ -44,13 +44,12 @@ final class RowBlock {
   private final int stateFloats;
   private final Tile tile;
 
-  private final ReadAhead keysAhead;
-  private final ReadAhead valuesAhead;
+  private final RowsAhead rowsAhead;
 
   /** Tokens that are read ahead at a time where nothing can be prefetched. */
   private final int aheadTokens;
 
-  /** Rows before this were asked for, since {@link #restart}. */
+  /** Keys before this were asked for, since {@link #restart}. */
   private long aheadEnd;
 
   /** Where asking ends: what lies behind it is another worker's. */
@@ -80,6 +79,7 @@ final class RowBlock {
   private final float[] q; // [rows][keyStride]
   private final float[] scores; // [weightPlanes][TILE / T][ROWS][T]
   private final float[] state; // [rows / ROWS][3][ROWS][T]
+  private final float[] tileSums; // [ROWS][valueStride], of the current tile
   private final float[] sums; // [rows][valueStride], of the current split
   private final float[] maxima; // [rows], of the splits merged so far
   private final float[] totals; // [rows]
@@ -100,8 +100,7 @@ final class RowBlock {
     this.softmax = kernels.softmax();
     this.group = kernels.tokensPerVector();
     this.lanes = ROWS * group;
-    this.keysAhead = new ReadAhead(layout, true);
-    this.valuesAhead = new ReadAhead(layout, false);
+    this.rowsAhead = new RowsAhead(layout);
     this.aheadTokens = Math.clamp(AHEAD_BYTES / bytesPerToken(layout), TILE, SPLIT) / TILE * TILE;
     this.stateFloats = 3 * lanes;
     this.tile = new Tile(layout, group, TILE, arena);
@@ -112,6 +111,7 @@ final class RowBlock {
     q = new float[padded * keyKernel.stride()];
     scores = new float[TILE * ROWS * valueKernel.weightPlanes()];
     state = new float[padded / ROWS * stateFloats];
+    tileSums = new float[ROWS * valueKernel.stride()];
     sums = new float[padded * valueKernel.stride()];
     maxima = new float[padded];
     totals = new float[padded];
@@ -245,7 +245,7 @@ final class RowBlock {
     if (end <= treeStart) {
       tile.locate(view, layer, kvHead, start, to);
       blocks(0, rows, start, to);
-      finishAhead();
+      rowsAhead.finish();
       return;
     }
     for (int path = 0, from = 0; path < paths; from = pathEnds[path++]) {
@@ -257,7 +257,7 @@ final class RowBlock {
         blocks(from, pathEnds[path], start, pathEnd);
       }
     }
-    finishAhead();
+    rowsAhead.finish();
   }
 
   /**
@@ -271,28 +271,18 @@ final class RowBlock {
     if (!Prefetch.available()) {
       if (aheadEnd < to) {
         aheadEnd = Math.max(to, Math.min(start + aheadTokens, limit));
-        fetch(view, layer, kvHead, start, aheadEnd);
+        rowsAhead.begin(view, layer, kvHead, start, aheadEnd, start, aheadEnd);
       }
       return;
     }
     if (aheadEnd < start) {
       aheadEnd = Math.min(start + LEAD, to);
-      fetch(view, layer, kvHead, start, aheadEnd);
-      finishAhead();
+      rowsAhead.begin(view, layer, kvHead, start, aheadEnd, start, start);
+      rowsAhead.finish();
     }
     long goal = Math.max(aheadEnd, Math.min(to + LEAD, limit));
-    fetch(view, layer, kvHead, aheadEnd, goal);
+    rowsAhead.begin(view, layer, kvHead, aheadEnd, goal, start, to);
     aheadEnd = goal;
-  }
-
-  private void fetch(KvView view, int layer, int kvHead, long from, long to) {
-    keysAhead.begin(view, layer, kvHead, from, to);
-    valuesAhead.begin(view, layer, kvHead, from, to);
-  }
-
-  private void finishAhead() {
-    keysAhead.finish();
-    valuesAhead.finish();
   }
 
   /** Takes the tile that was located into the rows {@code [fromRow, toRow)}. */
@@ -304,7 +294,7 @@ final class RowBlock {
         continue;
       }
       int count = Math.min(ROWS, rows - block);
-      tile.scores(keyKernel, q, block * keyKernel.stride(), count, scores, keysAhead);
+      tile.scores(keyKernel, q, block * keyKernel.stride(), count, scores, rowsAhead);
       float factor = options.scale() * Exp2.LOG2_E;
       if (options.softCap() > 0) {
         softmax.cap(scores, 0, vectors, options.scale(), options.softCap());
@@ -324,7 +314,17 @@ final class RowBlock {
           sums,
           block * valueKernel.stride(),
           valueKernel.stride());
-      tile.accumulate(valueKernel, scores, sums, block * valueKernel.stride(), count, valuesAhead);
+      // A tile's sum by itself: chains of additions are then of 128 tokens, not of 512.
+      Arrays.fill(tileSums, 0f);
+      tile.accumulate(valueKernel, scores, tileSums, 0, count, rowsAhead);
+      add(block * valueKernel.stride());
+    }
+  }
+
+  /** Adds the tile's sums to those of the split, from index {@code at} on. */
+  private void add(int at) {
+    for (int i = 0; i < tileSums.length; i++) {
+      sums[at + i] += tileSums[i];
     }
   }
 

@@ -60,7 +60,7 @@ final class ScalarKernels implements Kernels {
         int rows,
         float[] scores,
         int at,
-        ReadAhead ahead) {
+        RowsAhead ahead) {
       for (int t = 0; t < tokens; t++) {
         long row = offset + (long) t * format.rowBytes();
         long scales = scaleOffset + (long) t * format.scaleBytes();
@@ -79,7 +79,7 @@ final class ScalarKernels implements Kernels {
         scores[at + ROWS * t + 1] = s1;
         scores[at + ROWS * t + 2] = s2;
         scores[at + ROWS * t + 3] = s3;
-        ahead.next(1);
+        ahead.amongKeys(1);
       }
     }
   }
@@ -106,7 +106,7 @@ final class ScalarKernels implements Kernels {
         float[] sums,
         int at,
         int rows,
-        ReadAhead ahead) {
+        RowsAhead ahead) {
       for (int t = 0; t < tokens; t++) {
         long row = offset + (long) t * format.rowBytes();
         long scales = scaleOffset + (long) t * format.scaleBytes();
@@ -121,7 +121,7 @@ final class ScalarKernels implements Kernels {
           sums[at + 2 * dim + i] = Math.fma(w2, v, sums[at + 2 * dim + i]);
           sums[at + 3 * dim + i] = Math.fma(w3, v, sums[at + 3 * dim + i]);
         }
-        ahead.next(1);
+        ahead.amongValues(1, 1);
       }
     }
 

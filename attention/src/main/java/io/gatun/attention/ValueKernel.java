@@ -42,7 +42,7 @@ interface ValueKernel {
       float[] sums,
       int at,
       int rows,
-      ReadAhead ahead);
+      RowsAhead ahead);
 
   /**
    * Writes an accumulated row in its natural order, divided by {@code divisor}, and turned back if

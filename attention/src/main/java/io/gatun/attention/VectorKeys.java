@@ -57,7 +57,7 @@ abstract class VectorKeys implements KeyKernel {
       int rows,
       float[] scores,
       int at,
-      ReadAhead ahead) {
+      RowsAhead ahead) {
     if (rows == 1) {
       dotsOfOne(keys, offset, tokens, q, qAt, scores, at, ahead);
     } else {
@@ -77,7 +77,7 @@ abstract class VectorKeys implements KeyKernel {
       int qAt,
       float[] scores,
       int at,
-      ReadAhead ahead);
+      RowsAhead ahead);
 
   /** The same where only the first row counts, as in multi-head attention: the same bits. */
   void dotsOfOne(
@@ -88,7 +88,7 @@ abstract class VectorKeys implements KeyKernel {
       int qAt,
       float[] scores,
       int at,
-      ReadAhead ahead) {
+      RowsAhead ahead) {
     dots(keys, offset, tokens, q, qAt, scores, at, ahead);
   }
 

@@ -42,7 +42,8 @@ final class VectorKeys16 extends VectorKeys {
   private static final int STRIDE = VectorRows.stride(FORMAT.dim());
   private static final int EVEN = VectorRows.evenShift(TYPE);
   private static final int DOWN = VectorRows.downShift(TYPE);
-  private static final int MASK = VectorRows.mask(TYPE);
+  private static final int EVEN_MASK = VectorRows.evenMask(TYPE);
+  private static final int ODD_MASK = VectorRows.oddMask(TYPE);
   private static final int ODD_BYTES = VectorRows.oddBytes(TYPE);
   private static final int PAIR_BYTES = VectorRows.pairBytes(TYPE);
   private static final float SCORE_SCALE = VectorRows.scoreScale(TYPE);
@@ -60,7 +61,7 @@ final class VectorKeys16 extends VectorKeys {
       int qAt,
       float[] scores,
       int at,
-      ReadAhead ahead) {
+      RowsAhead ahead) {
     ahead.saw(keys.get(JAVA_BYTE, offset));
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
@@ -96,7 +97,7 @@ final class VectorKeys16 extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k0 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -106,7 +107,7 @@ final class VectorKeys16 extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k1 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
@@ -116,7 +117,7 @@ final class VectorKeys16 extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k2 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
@@ -126,7 +127,7 @@ final class VectorKeys16 extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k3 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
@@ -139,7 +140,7 @@ final class VectorKeys16 extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k0 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -148,7 +149,7 @@ final class VectorKeys16 extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k1 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
@@ -157,7 +158,7 @@ final class VectorKeys16 extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k2 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
@@ -166,7 +167,7 @@ final class VectorKeys16 extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k3 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
@@ -187,7 +188,7 @@ final class VectorKeys16 extends VectorKeys {
                             .convertShape(ZERO_EXTEND_S2I, INTS, 0))
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -201,7 +202,7 @@ final class VectorKeys16 extends VectorKeys {
                             .convertShape(ZERO_EXTEND_S2I, INTS, 0))
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
@@ -215,7 +216,7 @@ final class VectorKeys16 extends VectorKeys {
                             .convertShape(ZERO_EXTEND_S2I, INTS, 0))
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
@@ -229,7 +230,7 @@ final class VectorKeys16 extends VectorKeys {
                             .convertShape(ZERO_EXTEND_S2I, INTS, 0))
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
@@ -252,7 +253,7 @@ final class VectorKeys16 extends VectorKeys {
       FloatVector b13 = b10.blend(b11, BIT_2).add(b11.blend(b10, BIT_2).rearrange(SWAP_2));
       FloatVector b14 = b12.blend(b13, BIT_3).add(b13.blend(b12, BIT_3).rearrange(SWAP_3));
       b14.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
-      ahead.next(4);
+      ahead.amongKeys(4);
     }
   }
 }

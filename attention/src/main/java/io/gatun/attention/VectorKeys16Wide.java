@@ -38,7 +38,8 @@ final class VectorKeys16Wide extends VectorKeys {
   private static final int STRIDE = VectorRows.stride(FORMAT.dim());
   private static final int EVEN = VectorRows.evenShift(TYPE);
   private static final int DOWN = VectorRows.downShift(TYPE);
-  private static final int MASK = VectorRows.mask(TYPE);
+  private static final int EVEN_MASK = VectorRows.evenMask(TYPE);
+  private static final int ODD_MASK = VectorRows.oddMask(TYPE);
   private static final int ODD_BYTES = VectorRows.oddBytes(TYPE);
   private static final int PAIR_BYTES = VectorRows.pairBytes(TYPE);
   private static final float SCORE_SCALE = VectorRows.scoreScale(TYPE);
@@ -56,7 +57,7 @@ final class VectorKeys16Wide extends VectorKeys {
       int qAt,
       float[] scores,
       int at,
-      ReadAhead ahead) {
+      RowsAhead ahead) {
     ahead.saw(keys.get(JAVA_BYTE, offset));
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
@@ -93,7 +94,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k0 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -103,7 +104,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k1 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
@@ -113,7 +114,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k2 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
@@ -123,7 +124,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k3 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
@@ -136,7 +137,7 @@ final class VectorKeys16Wide extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k0 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -145,7 +146,7 @@ final class VectorKeys16Wide extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k1 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
@@ -154,7 +155,7 @@ final class VectorKeys16Wide extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k2 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
@@ -163,7 +164,7 @@ final class VectorKeys16Wide extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k3 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
@@ -177,7 +178,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k0 + from + PAIR_BYTES, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -187,7 +188,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k1 + from + PAIR_BYTES, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
@@ -197,7 +198,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k2 + from + PAIR_BYTES, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
@@ -207,7 +208,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k3 + from + PAIR_BYTES, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
@@ -221,7 +222,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(
                     INTS, keys, k0 + from + PAIR_BYTES + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -231,7 +232,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(
                     INTS, keys, k1 + from + PAIR_BYTES + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
@@ -241,7 +242,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(
                     INTS, keys, k2 + from + PAIR_BYTES + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a02 = x0.fma(k, a02);
         a12 = x1.fma(k, a12);
@@ -251,7 +252,7 @@ final class VectorKeys16Wide extends VectorKeys {
             IntVector.fromMemorySegment(
                     INTS, keys, k3 + from + PAIR_BYTES + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a03 = x0.fma(k, a03);
         a13 = x1.fma(k, a13);
@@ -275,7 +276,7 @@ final class VectorKeys16Wide extends VectorKeys {
       FloatVector b13 = b10.blend(b11, BIT_2).add(b11.blend(b10, BIT_2).rearrange(SWAP_2));
       FloatVector b14 = b12.blend(b13, BIT_3).add(b13.blend(b12, BIT_3).rearrange(SWAP_3));
       b14.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
-      ahead.next(4);
+      ahead.amongKeys(4);
     }
   }
 
@@ -288,7 +289,7 @@ final class VectorKeys16Wide extends VectorKeys {
       int qAt,
       float[] scores,
       int at,
-      ReadAhead ahead) {
+      RowsAhead ahead) {
     ahead.saw(keys.get(JAVA_BYTE, offset));
     for (int t = 0; t < tokens; t += 4) {
       long k0 = offset + (long) t * ROW_BYTES;
@@ -307,7 +308,7 @@ final class VectorKeys16Wide extends VectorKeys {
                 IntVector.fromMemorySegment(INTS, keys, k0 + from, LITTLE_ENDIAN)
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats(),
                 a0);
         a1 =
@@ -315,7 +316,7 @@ final class VectorKeys16Wide extends VectorKeys {
                 IntVector.fromMemorySegment(INTS, keys, k1 + from, LITTLE_ENDIAN)
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats(),
                 a1);
         a2 =
@@ -323,7 +324,7 @@ final class VectorKeys16Wide extends VectorKeys {
                 IntVector.fromMemorySegment(INTS, keys, k2 + from, LITTLE_ENDIAN)
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats(),
                 a2);
         a3 =
@@ -331,7 +332,7 @@ final class VectorKeys16Wide extends VectorKeys {
                 IntVector.fromMemorySegment(INTS, keys, k3 + from, LITTLE_ENDIAN)
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats(),
                 a3);
         x = FloatVector.fromArray(FLOATS, q, qAt + i + COUNT);
@@ -339,28 +340,28 @@ final class VectorKeys16Wide extends VectorKeys {
             x.fma(
                 IntVector.fromMemorySegment(INTS, keys, k0 + from + ODD_BYTES, LITTLE_ENDIAN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(ODD_MASK)
                     .reinterpretAsFloats(),
                 a0);
         a1 =
             x.fma(
                 IntVector.fromMemorySegment(INTS, keys, k1 + from + ODD_BYTES, LITTLE_ENDIAN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(ODD_MASK)
                     .reinterpretAsFloats(),
                 a1);
         a2 =
             x.fma(
                 IntVector.fromMemorySegment(INTS, keys, k2 + from + ODD_BYTES, LITTLE_ENDIAN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(ODD_MASK)
                     .reinterpretAsFloats(),
                 a2);
         a3 =
             x.fma(
                 IntVector.fromMemorySegment(INTS, keys, k3 + from + ODD_BYTES, LITTLE_ENDIAN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(ODD_MASK)
                     .reinterpretAsFloats(),
                 a3);
         from += PAIR_BYTES;
@@ -371,7 +372,7 @@ final class VectorKeys16Wide extends VectorKeys {
       FloatVector b3 = b2.add(b2.rearrange(SWAP_2));
       FloatVector b4 = b3.add(b3.rearrange(SWAP_3));
       b4.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
-      ahead.next(4);
+      ahead.amongKeys(4);
     }
   }
 }

@@ -38,7 +38,8 @@ final class VectorKeys4 extends VectorKeys {
   private static final int STRIDE = VectorRows.stride(FORMAT.dim());
   private static final int EVEN = VectorRows.evenShift(TYPE);
   private static final int DOWN = VectorRows.downShift(TYPE);
-  private static final int MASK = VectorRows.mask(TYPE);
+  private static final int EVEN_MASK = VectorRows.evenMask(TYPE);
+  private static final int ODD_MASK = VectorRows.oddMask(TYPE);
   private static final int ODD_BYTES = VectorRows.oddBytes(TYPE);
   private static final int PAIR_BYTES = VectorRows.pairBytes(TYPE);
   private static final float SCORE_SCALE = VectorRows.scoreScale(TYPE);
@@ -56,7 +57,7 @@ final class VectorKeys4 extends VectorKeys {
       int qAt,
       float[] scores,
       int at,
-      ReadAhead ahead) {
+      RowsAhead ahead) {
     ahead.saw(keys.get(JAVA_BYTE, offset));
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
@@ -77,7 +78,7 @@ final class VectorKeys4 extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k0 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -90,7 +91,7 @@ final class VectorKeys4 extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k0 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -111,7 +112,7 @@ final class VectorKeys4 extends VectorKeys {
                             .convertShape(ZERO_EXTEND_S2I, INTS, 0))
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -122,7 +123,7 @@ final class VectorKeys4 extends VectorKeys {
       FloatVector b1 = a20.blend(a30, BIT_0).add(a30.blend(a20, BIT_0).rearrange(SWAP_0));
       FloatVector b2 = b0.blend(b1, BIT_1).add(b1.blend(b0, BIT_1).rearrange(SWAP_1));
       b2.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
-      ahead.next(1);
+      ahead.amongKeys(1);
     }
   }
 }

@@ -40,7 +40,8 @@ final class VectorKeys8 extends VectorKeys {
   private static final int STRIDE = VectorRows.stride(FORMAT.dim());
   private static final int EVEN = VectorRows.evenShift(TYPE);
   private static final int DOWN = VectorRows.downShift(TYPE);
-  private static final int MASK = VectorRows.mask(TYPE);
+  private static final int EVEN_MASK = VectorRows.evenMask(TYPE);
+  private static final int ODD_MASK = VectorRows.oddMask(TYPE);
   private static final int ODD_BYTES = VectorRows.oddBytes(TYPE);
   private static final int PAIR_BYTES = VectorRows.pairBytes(TYPE);
   private static final float SCORE_SCALE = VectorRows.scoreScale(TYPE);
@@ -58,7 +59,7 @@ final class VectorKeys8 extends VectorKeys {
       int qAt,
       float[] scores,
       int at,
-      ReadAhead ahead) {
+      RowsAhead ahead) {
     ahead.saw(keys.get(JAVA_BYTE, offset));
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
@@ -84,7 +85,7 @@ final class VectorKeys8 extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k0 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -94,7 +95,7 @@ final class VectorKeys8 extends VectorKeys {
             IntVector.fromMemorySegment(INTS, keys, k1 + from, LITTLE_ENDIAN)
                 .lanewise(LSHL, EVEN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(EVEN_MASK)
                 .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
@@ -107,7 +108,7 @@ final class VectorKeys8 extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k0 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -116,7 +117,7 @@ final class VectorKeys8 extends VectorKeys {
         k =
             IntVector.fromMemorySegment(INTS, keys, k1 + from + ODD_BYTES, LITTLE_ENDIAN)
                 .lanewise(ASHR, DOWN)
-                .and(MASK)
+                .and(ODD_MASK)
                 .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
@@ -137,7 +138,7 @@ final class VectorKeys8 extends VectorKeys {
                             .convertShape(ZERO_EXTEND_S2I, INTS, 0))
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats();
         a00 = x0.fma(k, a00);
         a10 = x1.fma(k, a10);
@@ -151,7 +152,7 @@ final class VectorKeys8 extends VectorKeys {
                             .convertShape(ZERO_EXTEND_S2I, INTS, 0))
                     .lanewise(LSHL, EVEN)
                     .lanewise(ASHR, DOWN)
-                    .and(MASK)
+                    .and(EVEN_MASK)
                     .reinterpretAsFloats();
         a01 = x0.fma(k, a01);
         a11 = x1.fma(k, a11);
@@ -166,7 +167,7 @@ final class VectorKeys8 extends VectorKeys {
       FloatVector b5 = b2.blend(b3, BIT_1).add(b3.blend(b2, BIT_1).rearrange(SWAP_1));
       FloatVector b6 = b4.blend(b5, BIT_2).add(b5.blend(b4, BIT_2).rearrange(SWAP_2));
       b6.mul(SCORE_SCALE).intoArray(scores, at + 4 * t);
-      ahead.next(2);
+      ahead.amongKeys(2);
     }
   }
 }

@@ -60,7 +60,7 @@ final class VectorRows {
     return type == KvType.F16 ? 3 : 0;
   }
 
-  static int mask(KvType type) {
+  static int oddMask(KvType type) {
     return switch (type) {
       case F32 -> -1;
       case F16 -> 0x8fff_e000;
@@ -78,6 +78,15 @@ final class VectorRows {
   /** Bytes of two vectors of stored values. */
   static int pairBytes(KvType type) {
     return type == KvType.F32 ? 2 * Lanes.BYTES : Lanes.BYTES;
+  }
+
+  /**
+   * The same for even values. Those of BF16 need none, since the shift left no neighbour's bits; C2
+   * does not know that, and where integer operations compete with multiply-adds for their ports it
+   * counts.
+   */
+  static int evenMask(KvType type) {
+    return type == KvType.BF16 ? -1 : oddMask(type);
   }
 
   /** With {@link #scoreScale} it undoes the 2^-112; both parts stay far from overflow. */

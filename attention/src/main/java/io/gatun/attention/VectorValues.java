@@ -30,10 +30,21 @@ final class VectorValues implements ValueKernel {
   private static final int STRIDE = VectorRows.stride(DIM);
   private static final int EVEN = VectorRows.evenShift(TYPE);
   private static final int DOWN = VectorRows.downShift(TYPE);
-  private static final int MASK = VectorRows.mask(TYPE);
+  private static final int EVEN_MASK = VectorRows.evenMask(TYPE);
+  private static final int ODD_MASK = VectorRows.oddMask(TYPE);
   private static final int ODD_BYTES = VectorRows.oddBytes(TYPE);
   private static final int PAIR_BYTES = VectorRows.pairBytes(TYPE);
   private static final float WEIGHT_SCALE = VectorRows.weightScale(TYPE);
+
+  /**
+   * Tokens that are taken in at a time, part of the row by part: enough to be worth bringing the sums
+   * to and from the registers, few enough to ask for rows in between.
+   */
+  private static final int BATCH = 32;
+
+  /** Parts of a row whose sums fit into the registers. */
+  private static final int PARTS = Math.max(1, IN_PAIRS / (4 * COUNT));
+
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
   /** Tokens whose weights for one row stand side by side. */
@@ -62,10 +73,9 @@ final class VectorValues implements ValueKernel {
       float[] sums,
       int at,
       int rows,
-      ReadAhead ahead) {
-    for (int t = 0; t < tokens; t += ReadAhead.BATCH) {
-      int count = Math.min(ReadAhead.BATCH, tokens - t);
-      ahead.next(count);
+      RowsAhead ahead) {
+    for (int t = 0; t < tokens; t += BATCH) {
+      int count = Math.min(BATCH, tokens - t);
       accumulate(
           ahead,
           values,
@@ -80,7 +90,7 @@ final class VectorValues implements ValueKernel {
   }
 
   private static void accumulate(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -91,34 +101,39 @@ final class VectorValues implements ValueKernel {
       int rows) {
     int i = 0;
     long from = offset;
-    if (rows == 1) {
-      for (; i + 4 * COUNT <= IN_PAIRS; i += 4 * COUNT) {
+    for (; i + 4 * COUNT <= IN_PAIRS; i += 4 * COUNT) {
+      if (rows == 1) {
         accumulateOne(ahead, values, from, tokens, weights, weightsAt, sums, at + i);
-        from += 2 * PAIR_BYTES;
-      }
-    }
-    // 16 sums and 4 values need more registers than the narrower instruction sets have.
-    if (COUNT == 16) {
-      for (; i + 4 * COUNT <= IN_PAIRS; i += 4 * COUNT) {
+      } else if (COUNT == 16) {
         accumulate4(ahead, values, from, tokens, weights, weightsAt, sums, at + i);
-        from += 2 * PAIR_BYTES;
+      } else {
+        // 16 sums and 4 values need more registers than the narrower instruction sets have.
+        accumulate2(ahead, values, from, tokens, weights, weightsAt, sums, at + i);
+        long second = from + PAIR_BYTES;
+        int to = at + i + 2 * COUNT;
+        accumulate2(ahead, values, second, tokens, weights, weightsAt, sums, to);
       }
+      from += 2 * PAIR_BYTES;
+      ahead.amongValues(tokens, PARTS);
     }
-    for (; i < IN_PAIRS; i += 2 * COUNT) {
+    if (i < IN_PAIRS) {
       accumulate2(ahead, values, from, tokens, weights, weightsAt, sums, at + i);
       from += PAIR_BYTES;
     }
     if (IN_PAIRS < IN_VECTORS) {
-      accumulate1(ahead, values, from, tokens, weights, weightsAt, sums, at + i);
+      accumulate1(ahead, values, from, tokens, weights, weightsAt, sums, at + IN_PAIRS);
     }
     if (IN_VECTORS < DIM) {
       addTail(values, offset, tokens, weights, weightsAt, sums, at);
+    }
+    if (IN_PAIRS < 4 * COUNT) {
+      ahead.amongValues(tokens, 1);
     }
   }
 
   /** One row x 4 vectors: where a group is one query head. The other rows are left out. */
   private static void accumulateOne(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -139,26 +154,26 @@ final class VectorValues implements ValueKernel {
           IntVector.fromMemorySegment(INTS, values, row, LITTLE_ENDIAN)
               .lanewise(VectorOperators.LSHL, EVEN)
               .lanewise(VectorOperators.ASHR, DOWN)
-              .and(MASK)
+              .and(EVEN_MASK)
               .reinterpretAsFloats()
               .fma(x, a0);
       a1 =
           IntVector.fromMemorySegment(INTS, values, row + ODD_BYTES, LITTLE_ENDIAN)
               .lanewise(VectorOperators.ASHR, DOWN)
-              .and(MASK)
+              .and(ODD_MASK)
               .reinterpretAsFloats()
               .fma(x, a1);
       a2 =
           IntVector.fromMemorySegment(INTS, values, row + PAIR_BYTES, LITTLE_ENDIAN)
               .lanewise(VectorOperators.LSHL, EVEN)
               .lanewise(VectorOperators.ASHR, DOWN)
-              .and(MASK)
+              .and(EVEN_MASK)
               .reinterpretAsFloats()
               .fma(x, a2);
       a3 =
           IntVector.fromMemorySegment(INTS, values, row + PAIR_BYTES + ODD_BYTES, LITTLE_ENDIAN)
               .lanewise(VectorOperators.ASHR, DOWN)
-              .and(MASK)
+              .and(ODD_MASK)
               .reinterpretAsFloats()
               .fma(x, a3);
     }
@@ -170,7 +185,7 @@ final class VectorValues implements ValueKernel {
 
   /** 4 rows x 4 vectors of sums stay in registers while the tokens go by. */
   private static void accumulate4(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -205,23 +220,23 @@ final class VectorValues implements ValueKernel {
           IntVector.fromMemorySegment(INTS, values, row, LITTLE_ENDIAN)
               .lanewise(VectorOperators.LSHL, EVEN)
               .lanewise(VectorOperators.ASHR, DOWN)
-              .and(MASK)
+              .and(EVEN_MASK)
               .reinterpretAsFloats();
       FloatVector v1 =
           IntVector.fromMemorySegment(INTS, values, row + ODD_BYTES, LITTLE_ENDIAN)
               .lanewise(VectorOperators.ASHR, DOWN)
-              .and(MASK)
+              .and(ODD_MASK)
               .reinterpretAsFloats();
       FloatVector v2 =
           IntVector.fromMemorySegment(INTS, values, row + PAIR_BYTES, LITTLE_ENDIAN)
               .lanewise(VectorOperators.LSHL, EVEN)
               .lanewise(VectorOperators.ASHR, DOWN)
-              .and(MASK)
+              .and(EVEN_MASK)
               .reinterpretAsFloats();
       FloatVector v3 =
           IntVector.fromMemorySegment(INTS, values, row + PAIR_BYTES + ODD_BYTES, LITTLE_ENDIAN)
               .lanewise(VectorOperators.ASHR, DOWN)
-              .and(MASK)
+              .and(ODD_MASK)
               .reinterpretAsFloats();
       FloatVector x = FloatVector.broadcast(FLOATS, weights[w]);
       a00 = v0.fma(x, a00);
@@ -264,7 +279,7 @@ final class VectorValues implements ValueKernel {
 
   /** 4 rows x 2 vectors of sums stay in registers while the tokens go by. */
   private static void accumulate2(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,
@@ -291,12 +306,12 @@ final class VectorValues implements ValueKernel {
           IntVector.fromMemorySegment(INTS, values, row, LITTLE_ENDIAN)
               .lanewise(VectorOperators.LSHL, EVEN)
               .lanewise(VectorOperators.ASHR, DOWN)
-              .and(MASK)
+              .and(EVEN_MASK)
               .reinterpretAsFloats();
       FloatVector v1 =
           IntVector.fromMemorySegment(INTS, values, row + ODD_BYTES, LITTLE_ENDIAN)
               .lanewise(VectorOperators.ASHR, DOWN)
-              .and(MASK)
+              .and(ODD_MASK)
               .reinterpretAsFloats();
       FloatVector x = FloatVector.broadcast(FLOATS, weights[w]);
       a00 = v0.fma(x, a00);
@@ -323,7 +338,7 @@ final class VectorValues implements ValueKernel {
 
   /** 4 rows x 1 vector of sums stay in registers while the tokens go by. */
   private static void accumulate1(
-      ReadAhead ahead,
+      RowsAhead ahead,
       MemorySegment values,
       long offset,
       int tokens,

@@ -8,11 +8,14 @@ import io.gatun.cache.KvCache;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvType;
 import io.gatun.cache.KvView;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -57,6 +60,42 @@ class AllocationTest {
         } while (bytes > 0 && processTime() < deadline);
         assertThat(bytes).as("bytes allocated in %d steps", STEPS).isLessThanOrEqualTo(0);
       }
+    }
+  }
+
+  /**
+   * Memory of the process and mapped files in turns, in one JVM: two kinds of segments must not make
+   * the kernels call through tables, or every vector becomes an object.
+   */
+  @ParameterizedTest
+  @CsvSource({"F32", "BF16", "Q8"})
+  void neitherDoStepsOverMemoryAndFilesInTurns(KvType type, @TempDir Path folder) {
+    KvShape shape = new KvShape(1, 1, 64, 64);
+    try (Team team = Team.of(1);
+        KvCache memory = KvCache.builder(shape).type(type).build();
+        KvCache files = KvCache.builder(shape).type(type).mappedIn(folder).build();
+        Arena arena = Arena.ofConfined();
+        GqaAttention attention =
+            GqaAttention.create(memory.layout(), AttentionOptions.of(4, 64), team)) {
+      MemorySegment rows = arena.allocate(200 * 64 * 4);
+      for (KvCache cache : List.of(memory, files)) {
+        cache.append(0, rows, rows, 200);
+        cache.advance(200);
+      }
+      MemorySegment q = arena.allocate(4 * 64 * 4);
+      MemorySegment out = arena.allocate(4 * 64 * 4);
+      long own = allocatedBy(() -> {});
+      long deadline = processTime() + 60_000_000_000L;
+      long bytes;
+      do {
+        bytes =
+            allocatedBy(() -> {
+              steps(attention, memory.live(), q, out, STEPS / 2);
+              steps(attention, files.live(), q, out, STEPS / 2);
+            })
+                - own;
+      } while (bytes > 0 && processTime() < deadline);
+      assertThat(bytes).as("bytes allocated in %d steps", STEPS).isLessThanOrEqualTo(0);
     }
   }
 

@@ -37,8 +37,7 @@ record TargetRow(
   /** The row in one line, for those who watch. */
   String line() {
     return "%s: %s %s (%s), %s"
-        .formatted(
-            what, Numbers.share(measured.median()), unit, Numbers.spread(measured), verdict);
+        .formatted(what, Numbers.share(measured.median()), unit, Numbers.spread(measured), verdict);
   }
 
   static String table(List<TargetRow> rows) {

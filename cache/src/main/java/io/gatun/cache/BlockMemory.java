@@ -45,8 +45,15 @@ public final class BlockMemory {
     return new KvBlock(id, parts.keys(), parts.values(), source);
   }
 
-  /** The keys at {@code offset} of {@code memory}, and the values behind them. */
-  public static KvBlock.Memory parts(KvLayout layout, MemorySegment memory, long offset) {
+  /**
+   * The keys at {@code offset} of {@code memory}, and the values behind them.
+   *
+   * <p>Design note: the JDK has a class of its own for segments that are mapped. A kernel that has
+   * met both kinds calls through a table instead of being compiled into one piece, and then every
+   * vector in it is an object: megabytes a step. So rows are of one class, wherever they lie.
+   */
+  public static KvBlock.Memory parts(KvLayout layout, MemorySegment whole, long offset) {
+    MemorySegment memory = Posix.AVAILABLE ? Posix.asNative(whole) : whole;
     MemorySegment keys = memory.asSlice(offset, layout.keysBytes());
     MemorySegment values =
         layout.shape().valuesInKeys()

@@ -187,6 +187,14 @@ public final class Posix {
     }
   }
 
+  /**
+   * The same memory, with the same lifetime, as a segment of the class that memory without a file
+   * has.
+   */
+  static MemorySegment asNative(MemorySegment mapped) {
+    return mapped.reinterpret(mapped.byteSize());
+  }
+
   /** Tells whether pages of mapped memory are to be brought in one at a time. Only advice. */
   static void singlePages(MemorySegment mapped, boolean single) {
     try (Arena arena = Arena.ofConfined()) {

@@ -1,0 +1,63 @@
+package io.gatun.attention;
+
+import io.gatun.cache.KvLayout;
+import io.gatun.cache.KvView;
+
+/**
+ * Brings the rows to come into the caches, the kernels' arithmetic running meanwhile: a kernel calls
+ * {@link #amongKeys} or {@link #amongValues} after every few tokens.
+ *
+ * <p>What a core can have under way at once is some 10 to 16 lines, and what is asked for beyond that
+ * holds up the arithmetic behind it. So requests are to be spread evenly. A key kernel can stop for
+ * one after every few tokens, but a value kernel only where it is worth bringing all its sums to and
+ * from the registers; therefore three values of four are asked for while keys are worked on, and one
+ * while values are.
+ *
+ * <p>Thread rules: scratch of one worker.
+ */
+final class RowsAhead {
+  /** Value rows of a tile that are asked for before its first keys are worked on. */
+  private static final int FIRST_VALUES = 4;
+
+  private final ReadAhead keys;
+  private final ReadAhead values;
+
+  RowsAhead(KvLayout layout) {
+    keys = new ReadAhead(layout, true);
+    values = new ReadAhead(layout, false);
+  }
+
+  /** Sets out for the key rows {@code [keyFrom, keyTo)} and the value rows {@code [from, to)}. */
+  void begin(
+      KvView view, int layer, int kvHead, long keyFrom, long keyTo, long valueFrom, long valueTo) {
+    keys.begin(view, layer, kvHead, keyFrom, keyTo);
+    values.begin(view, layer, kvHead, valueFrom, valueTo);
+    values.next(FIRST_VALUES);
+  }
+
+  /** To be called by a key kernel when it has taken in {@code tokens} keys. */
+  void amongKeys(int tokens) {
+    keys.next(tokens);
+    values.next(Math.max(1, tokens * 3 / 4));
+  }
+
+  /**
+   * To be called by a value kernel when it has taken in some part of so many values.
+   *
+   * @param parts of a row, after each of which this is called
+   */
+  void amongValues(int tokens, int parts) {
+    values.next(Math.ceilDiv(tokens, 4 * parts));
+  }
+
+  /** Asks for what is left. */
+  void finish() {
+    keys.finish();
+    values.finish();
+  }
+
+  /** See {@link ReadAhead#saw}. */
+  void saw(long value) {
+    keys.saw(value);
+  }
+}
