@@ -32,7 +32,7 @@ import java.lang.invoke.MethodHandle;
  * refuses executable pages, or {@code -Dgatun.prefetch=off}), {@link ReadAhead} reads in its place.
  */
 @SuppressWarnings("restricted") // native calls are what this class is for
-final class Prefetch {
+public final class Prefetch {
   private static final byte[] CODE = {
     0x0f,
     0x18,
@@ -59,7 +59,7 @@ final class Prefetch {
   private Prefetch() {}
 
   /** Whether lines can be prefetched here. */
-  static boolean available() {
+  public static boolean available() {
     return LINES != null;
   }
 
@@ -67,7 +67,7 @@ final class Prefetch {
    * Asks for the cache lines of the addresses {@code from}, {@code from + 64}, ... below {@code to},
    * and for that of {@code from} at least.
    */
-  static void lines(long from, long to) {
+  public static void lines(long from, long to) {
     try {
       LINES.invokeExact(from, to);
     } catch (RuntimeException | Error e) {
