@@ -1,8 +1,10 @@
 package io.gatun.tools.matrix;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
@@ -50,6 +52,9 @@ final class Lanes {
   private static final VectorShuffle<Float> BY_2 = exchange(2);
   private static final VectorShuffle<Float> BY_1 = exchange(1);
 
+  /** Keeps the loads of {@link #readAhead} from being optimised away; its value means nothing. */
+  private static int sink;
+
   private Lanes() {}
 
   private static VectorShuffle<Float> exchange(int distance) {
@@ -74,5 +79,24 @@ final class Lanes {
       sum = sum.add(sum.rearrange(BY_2));
     }
     return sum.add(sum.rearrange(BY_1)).lane(0);
+  }
+
+  /**
+   * Brings {@code [from, to)} of a segment into the caches in one plain pass. The system's
+   * prefetcher keeps up with that better than with the several short streams of a dot product.
+   */
+  static void readAhead(MemorySegment memory, long from, long to) {
+    IntVector a = IntVector.zero(INTS);
+    IntVector b = a;
+    IntVector c = a;
+    IntVector d = a;
+    for (long at = from; at <= to - 256; at += 256) {
+      // One load brings in a whole line of 64 bytes.
+      a = a.or(IntVector.fromMemorySegment(INTS, memory, at, LE));
+      b = b.or(IntVector.fromMemorySegment(INTS, memory, at + 64, LE));
+      c = c.or(IntVector.fromMemorySegment(INTS, memory, at + 128, LE));
+      d = d.or(IntVector.fromMemorySegment(INTS, memory, at + 192, LE));
+    }
+    sink = a.or(b).or(c.or(d)).lane(0);
   }
 }
