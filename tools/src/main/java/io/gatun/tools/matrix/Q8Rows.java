@@ -96,8 +96,8 @@ final class Q8Rows implements RowKernel {
     FloatVector s2 = s0;
     FloatVector s3 = s0;
     long ahead = weights.address() + w0 + 4 * rowBytes;
-    // Four vectors lie in one group. An inner loop over them costs three times the time. Offsets are
-    // multiples of the counter, or C2 leaves the checks of bounds in the loop.
+    // Four vectors lie in one group. An inner loop over them costs three times the time. Offsets
+    // are multiples of the counter, or C2 leaves the checks of bounds in the loop.
     int fours = cols / (4 * COUNT);
     for (int i = 0; i < fours; i++) {
       if (PREFETCH && (i & 1) == 0 && ahead < end) {
