@@ -36,7 +36,7 @@ import java.util.HexFormat;
  * refuses executable pages, or {@code -Dgatun.prefetch=off}), {@link ReadAhead} reads in its place.
  */
 @SuppressWarnings("restricted") // native calls are what this class is for
-final class Prefetch {
+public final class Prefetch {
   private static final byte[] CODE =
       HexFormat.of()
           .parseHex("0f180f0f184f400f188f800000000f188fc00000004881c7000100004839f772dfc3");
@@ -51,7 +51,7 @@ final class Prefetch {
   private Prefetch() {}
 
   /** Whether lines can be prefetched here. */
-  static boolean available() {
+  public static boolean available() {
     return LINES != null;
   }
 
@@ -59,7 +59,7 @@ final class Prefetch {
    * Asks for the cache lines of the addresses {@code from}, {@code from + 64}, ... below {@code to},
    * and for up to three more, since it takes four at a time.
    */
-  static void lines(long from, long to) {
+  public static void lines(long from, long to) {
     try {
       LINES.invokeExact(from, to);
     } catch (RuntimeException | Error e) {

@@ -25,13 +25,9 @@ final class F32Rows implements RowKernel {
       float[] sums) {
     long rowBytes = 4L * cols;
     int whole = cols - cols % COUNT;
-    int ahead = RowKernel.readAheadRows(rowBytes);
     for (long row = from; row < to; row++) {
       int group = (int) (row - from) & 3;
       if (group == 0) {
-        if ((row - from) % ahead == 0) {
-          Lanes.readAhead(weights, row * rowBytes, Math.min(to, row + ahead) * rowBytes);
-        }
         four(weights, row, to - 1, rowBytes, whole, x, xAt, sums);
       }
       float dot = Lanes.sum(sums, group * COUNT);

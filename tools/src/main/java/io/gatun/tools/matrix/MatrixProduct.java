@@ -24,10 +24,16 @@ public final class MatrixProduct implements AutoCloseable {
   /** Rows of a panel: 32 x 1,024 decoded weights fit the second-level cache. */
   private static final int PANEL_ROWS = 32;
 
-  /** Bytes of weights in a task for one token: enough to stream, small enough to share evenly. */
-  private static final long MIN_TASK_BYTES = 1 << 18;
+  /** Bytes of weights in a task for one token, at least: enough to stream. */
+  private static final long MIN_TASK_BYTES = 1 << 16;
 
   private static final long MAX_TASK_BYTES = 1 << 22;
+
+  /**
+   * Tasks for each thread, where they do not get too small: at the end of a product threads wait for
+   * the last task, and one of them may run at two thirds of another's speed.
+   */
+  private static final long TASKS_PER_THREAD = 32;
 
   /** Rows of a task for one token, at most; bounds the store of its results. */
   private static final int MAX_TASK_ROWS = 1 << 14;
@@ -102,7 +108,8 @@ public final class MatrixProduct implements AutoCloseable {
     this.tokens = tokens;
     if (x.tokens() == 1) {
       long taskBytes =
-          Math.clamp(group.bytes / (4L * team.threads()), MIN_TASK_BYTES, MAX_TASK_BYTES);
+          Math.clamp(
+              group.bytes / (TASKS_PER_THREAD * team.threads()), MIN_TASK_BYTES, MAX_TASK_BYTES);
       long rowBytes = group.projections[0].weight().type().rowBytes(group.cols);
       // A multiple of 4 rows, which the kernels take at a time.
       rowsPerTask = Math.clamp(taskBytes / rowBytes & ~3L, 4, MAX_TASK_ROWS);

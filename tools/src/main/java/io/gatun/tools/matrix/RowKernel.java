@@ -9,6 +9,10 @@ import java.lang.foreign.MemorySegment;
  * <p>Design note: the vector kernels spell the decoding of a weight out wherever they need it. C2
  * does not inline a helper that it has compiled before, and puts the vector that one returns on the
  * heap.
+ *
+ * <p>Weights are read where a dot product wants them, and the processor's own prefetcher and reordering
+ * hide the way to memory. Reading a stretch of rows ahead in a pass of its own costs more than it
+ * gives on an Intel Cascade Lake: reading and arithmetic then come one after the other.
  */
 interface RowKernel {
   /**
@@ -40,16 +44,4 @@ interface RowKernel {
 
   /** Room for the accumulators of four rows: they go through an array, not through calls. */
   int SUMS = 4 * 16;
-
-  /**
-   * Before their dot products, a kernel reads rows of about this many bytes in one plain pass; they
-   * wait in the second-level cache. Reading these rows, and not those behind them while these are
-   * computed, measured best: the processor's prefetcher runs on beyond the end of the pass.
-   */
-  int READ_AHEAD_BYTES = 1 << 16;
-
-  /** Rows of {@code rowBytes} to read ahead at a time, a multiple of 4. */
-  static int readAheadRows(long rowBytes) {
-    return (int) Math.max(4, READ_AHEAD_BYTES / rowBytes & ~3L);
-  }
 }
