@@ -9,7 +9,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -36,6 +38,9 @@ class GqaAttentionTest {
   /** Set where the tests run with narrower vectors than the processor has. */
   private static final String WIDTH = System.getProperty("gatun.vectorBits");
 
+  /** The largest error of each make and type, printed at the end: the figures of KERNEL.md. */
+  private static final Map<String, Double> LARGEST = new TreeMap<>();
+
   private static Team team;
 
   @BeforeAll
@@ -46,6 +51,8 @@ class GqaAttentionTest {
   @AfterAll
   static void closeTeam() {
     team.close();
+    LARGEST.forEach((what, error) ->
+        System.out.printf("GqaAttentionTest: %s, largest error %.2e%n", what, error));
   }
 
   static Stream<Kernels> makes() {
@@ -97,7 +104,9 @@ class GqaAttentionTest {
       KvView view = f.cache.live();
       double[] expected = ReferenceAttention.attend(view, 0, f.options, tokens, q);
       attention.prefill(view, 0, tokens, q, out);
-      assertThat(Fixture.error(expected, out)).isLessThan(tolerance(kernels, type));
+      double error = Fixture.error(expected, out);
+      LARGEST.merge(kernels.description() + ", " + type.label(), error, Math::max);
+      assertThat(error).isLessThan(tolerance(kernels, type));
 
       MemorySegment last = f.outputs(1);
       long qRow = (long) numHeads * headDim * Float.BYTES;
