@@ -219,7 +219,7 @@ final class ConversationOpener {
     List<OpenedRun> opened;
     try {
       opened = InParallel.all(tasks, present == null ? OPENERS : 1);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       // One refuses the whole conversation: the others' maps must not stay behind.
       blocks.abandon();
       throw e;

@@ -6,7 +6,6 @@ import io.gatun.cache.GatunException;
 import io.gatun.cache.KvBlock;
 import io.gatun.cache.KvLayout;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
@@ -137,7 +136,7 @@ final class StoreBlocks implements BlockSource {
         event.bytes = bytes;
         event.commit();
         return block(id, file);
-      } catch (IOException | RuntimeException e) {
+      } catch (IOException | RuntimeException | Error e) {
         file.release();
         Files.deleteIfExists(file.path());
         throw e;
@@ -181,7 +180,7 @@ final class StoreBlocks implements BlockSource {
         BlockMemory.readAhead(file.path(), ranges(rows));
       }
       return block(id, file);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       file.release();
       throw e;
     }
@@ -222,7 +221,7 @@ final class StoreBlocks implements BlockSource {
     try {
       mappings.get(block).map();
       return block;
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       block.release();
       throw e;
     }
@@ -265,23 +264,16 @@ final class StoreBlocks implements BlockSource {
     mappings.get(block).journal();
   }
 
-  private List<MemorySegment> maps() {
-    return mappings.values().stream()
-        .map(BlockFile::memory)
-        .filter(memory -> memory != null)
-        .toList();
-  }
-
   /** Bytes of the files that are mapped now. */
   long mappedBytes() {
-    return maps().stream().mapToLong(MemorySegment::byteSize).sum();
+    return mappings.values().stream().mapToLong(BlockFile::mappedBytes).sum();
   }
 
   /** Bytes of the mapped files that are in memory now; -1 where the system does not tell. */
   long residentBytes() {
     long resident = 0;
-    for (MemorySegment memory : maps()) {
-      long bytes = BlockMemory.residentBytes(memory);
+    for (BlockFile file : mappings.values()) {
+      long bytes = file.residentBytes();
       if (bytes < 0) {
         return -1;
       }
