@@ -20,7 +20,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -34,17 +33,16 @@ class FuzzTest {
   @Test
   void noDamageIsMistakenForAConversation() throws IOException {
     long first = Faults.seed(getClass());
-    long length = TimeUnit.SECONDS.toNanos(Faults.seconds(60, 3_600));
     int most = Integer.getInteger("gatun.fault.rounds", Integer.MAX_VALUE);
     int rounds = 0;
     int opened = 0;
     int refused = 0;
-    WorkClock clock = new WorkClock();
+    WorkClock clock = new WorkClock(Faults.seconds(60, 3_600));
     try (Scratch scratch = new Scratch()) {
       Path live = scratch.folder().resolve("live");
       Map<String, byte[]> image = make(live);
       Path folder = scratch.folder().resolve("damaged");
-      for (long seed = first; clock.step() < length && rounds < most; seed++, rounds++) {
+      for (long seed = first; clock.step() && rounds < most; seed++, rounds++) {
         Random random = new Random(seed);
         Map<String, byte[]> damaged = new TreeMap<>(image);
         for (int i = random.nextInt(3) + 1; i > 0; i--) {

@@ -16,7 +16,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,14 +39,13 @@ class SoakTest {
     random = new Random(Faults.seed(getClass()));
     store =
         ConversationStore.open(temp.resolve("store"), StoreOptions.defaults().withCommitEvery(32));
-    WorkClock clock = new WorkClock();
-    long length = TimeUnit.SECONDS.toNanos(Faults.seconds(5, 3_600));
+    WorkClock clock = new WorkClock(Faults.seconds(5, 3_600));
     long operations = 0;
     long[] early = null;
-    for (long worked = 0; worked < length; worked = clock.step()) {
+    while (clock.step()) {
       step(IDS[random.nextInt(IDS.length)]);
       operations++;
-      if (early == null && worked > length / 4) {
+      if (early == null && clock.quarter()) {
         early = usage();
       }
     }
