@@ -49,7 +49,7 @@ public final class ConversationReader implements AutoCloseable {
     this.readerLock = readerLock;
     this.journal = journal;
     this.header = JournalHeader.decode(page, files.journal());
-    this.state = new JournalState(header.layout().blockTokens());
+    this.state = new JournalState(header.owner(), header.layout().blockTokens());
     this.blocks =
         StoreBlocks.forReading(
             store.blocks(),

@@ -45,7 +45,8 @@ final class StoreBlocks implements BlockSource {
   /**
    * The blocks of a conversation.
    *
-   * @param nextNumber number of the next file; no file of the owner has it or a higher one
+   * @param nextNumber number of the next file; no file of the owner has it or a higher one, and no
+   *     journal ever named it
    * @param remedy what to do about a block that turns out damaged on first use, a sentence
    */
   StoreBlocks(
@@ -287,16 +288,33 @@ final class StoreBlocks implements BlockSource {
     BlockFile file = mappings.remove(block);
     file.release();
     if (!file.journaled()) {
-      try {
-        Files.deleteIfExists(file.path());
-      } catch (IOException e) {
-        // The next opening, or gc, removes what no journal names.
-        System.getLogger("io.gatun.store")
-            .log(System.Logger.Level.WARNING, "could not remove " + file.path(), e);
+      remove(file);
+    }
+  }
+
+  /**
+   * Ends the making of blocks. Those that are left belong to views. Once the lock is gone anybody may
+   * delete the conversation, or open it and make blocks of the same names: so they are mapped now,
+   * and what no journal names is removed now, not when the view is closed.
+   */
+  @Override
+  public void close() {
+    mapBeforeRemoval(block -> true);
+    for (BlockFile file : mappings.values()) {
+      if (!file.journaled()) {
+        remove(file);
+        file.journal();
       }
     }
   }
 
-  @Override
-  public void close() {}
+  private static void remove(BlockFile file) {
+    try {
+      Files.deleteIfExists(file.path());
+    } catch (IOException e) {
+      // The next opening, or gc, removes what no journal names.
+      System.getLogger("io.gatun.store")
+          .log(System.Logger.Level.WARNING, "could not remove " + file.path(), e);
+    }
+  }
 }
