@@ -9,6 +9,7 @@ import io.gatun.store.Garbage;
 import io.gatun.store.Verification;
 import io.gatun.tools.cli.Progress;
 import io.gatun.tools.cli.Sizes;
+import io.gatun.tools.cli.Terminal;
 import io.gatun.tools.cli.UserFolders;
 import java.io.Console;
 import java.io.IOException;
@@ -81,7 +82,7 @@ public final class ConversationsCommand implements Runnable {
       } else if (infos.isEmpty()) {
         out().println("no conversations in " + store.folder());
       } else {
-        ConversationTable.print(infos, out(), width());
+        ConversationTable.print(infos, out(), Terminal.width());
         out()
             .printf(
                 "%n%d conversation%s, %s on disk%n",
@@ -414,11 +415,6 @@ public final class ConversationsCommand implements Runnable {
 
   private PrintWriter out() {
     return spec.commandLine().getOut();
-  }
-
-  private static int width() {
-    String columns = System.getenv("COLUMNS");
-    return columns != null && columns.matches("[0-9]{2,4}") ? Integer.parseInt(columns) : 80;
   }
 
   private void done(Map<String, Object> facts, String sentence) {

@@ -118,6 +118,18 @@ class ConversationsCommandTest {
     assertThat(out.toString().lines()).allMatch(line -> line.length() <= 80);
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {20, 30, 40, 50, 60, 70, 80, 120})
+  void theTableFitsTheTerminal(int width) {
+    make("n".repeat(64), KvType.Q8_PLAIN, 1_234_567, 10, 1);
+    make("short", KvType.F16, 10, 10, 2);
+    StringWriter table = new StringWriter();
+    ConversationTable.print(store().list(), new PrintWriter(table, true), width);
+    assertThat(table.toString().lines()).allMatch(line -> line.length() <= width);
+    assertThat(table.toString()).contains("TOKENS").contains("1,234,567").contains("short");
+    assertThat(table.toString().contains("q8-plain")).isEqualTo(width >= 80);
+  }
+
   @Test
   void forkTruncateRenamePinDelete() throws IOException {
     make("one", KvType.F32, 100, 90, 1);
