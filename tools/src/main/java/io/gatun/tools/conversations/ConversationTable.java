@@ -28,7 +28,9 @@ final class ConversationTable {
   private record Column(
       String title, boolean left, int rank, Function<ConversationInfo, String> text) {
     int width(List<ConversationInfo> infos) {
-      return infos.stream().mapToInt(info -> text.apply(info).length()).reduce(title.length(), Math::max);
+      return infos.stream()
+          .mapToInt(info -> text.apply(info).length())
+          .reduce(title.length(), Math::max);
     }
 
     String cell(String content, int width) {
@@ -38,8 +40,7 @@ final class ConversationTable {
     }
   }
 
-  private static final Column ID =
-      new Column("ID", true, 0, ConversationInfo::id);
+  private static final Column ID = new Column("ID", true, 0, ConversationInfo::id);
 
   private static final List<Column> COLUMNS =
       List.of(
@@ -48,10 +49,7 @@ final class ConversationTable {
           new Column("WITH K/V", false, 3, info -> "%,d".formatted(info.committedTokens())),
           new Column("SIZE", false, 1, info -> Sizes.human(info.bytes())),
           new Column(
-              "TYPE",
-              true,
-              4,
-              info -> info.layout() == null ? "?" : Facts.type(info.layout())),
+              "TYPE", true, 4, info -> info.layout() == null ? "?" : Facts.type(info.layout())),
           new Column("USED", true, 5, info -> Facts.time(info.lastUsed())),
           new Column("STATE", true, 2, ConversationTable::state));
 
@@ -81,7 +79,10 @@ final class ConversationTable {
   }
 
   private static String row(
-      List<Column> shown, List<ConversationInfo> infos, int room, Function<Column, String> content) {
+      List<Column> shown,
+      List<ConversationInfo> infos,
+      int room,
+      Function<Column, String> content) {
     return shown.stream()
         .map(column ->
             column.cell(

@@ -337,6 +337,13 @@ public final class ConversationsCommand implements Runnable {
       @Parameters(paramLabel = "FILE") Path file,
       @Option(names = "--encrypt", description = "seal it with a passphrase") boolean encrypt,
       @Option(names = "--force", description = "replace an existing file") boolean force) {
+    Path into = file.toAbsolutePath().getParent();
+    if (Files.isDirectory(file)) {
+      throw new GatunException("%s is a folder; name the file to write".formatted(file));
+    }
+    if (into == null || !Files.isDirectory(into)) {
+      throw new GatunException("there is no folder %s to write the file to".formatted(into));
+    }
     if (!force && Files.exists(file)) {
       throw new GatunException("%s exists already; --force replaces it".formatted(file));
     }
@@ -370,6 +377,9 @@ public final class ConversationsCommand implements Runnable {
       @Parameters(paramLabel = "FILE") Path file,
       @Parameters(arity = "0..1", paramLabel = "ID", description = "default: the name it had")
           String id) {
+    if (Files.isDirectory(file)) {
+      throw new GatunException("%s is a folder; name an exported file".formatted(file));
+    }
     try (ConversationStore store = openOrCreate()) {
       String made = ConversationImport.run(store, file, id);
       ConversationInfo info = store.info(made);
@@ -390,6 +400,11 @@ public final class ConversationsCommand implements Runnable {
   private ConversationStore open() {
     if (!Files.isDirectory(place())) {
       throw new GatunException("there is no store at %s".formatted(place()));
+    }
+    // Opening would make one of any folder.
+    if (!Files.isDirectory(place().resolve("conversations"))) {
+      throw new GatunException(
+          "%s is not a store: it has no folder 'conversations'".formatted(place()));
     }
     return ConversationStore.open(place());
   }

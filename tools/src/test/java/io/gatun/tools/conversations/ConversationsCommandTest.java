@@ -127,7 +127,7 @@ class ConversationsCommandTest {
     ConversationTable.print(store().list(), new PrintWriter(table, true), width);
     assertThat(table.toString().lines()).allMatch(line -> line.length() <= width);
     assertThat(table.toString()).contains("TOKENS").contains("1,234,567").contains("short");
-    assertThat(table.toString().contains("q8-plain")).isEqualTo(width >= 80);
+    assertThat(table.toString().contains("q8-plain")).isEqualTo(width >= 60);
   }
 
   @Test
@@ -191,11 +191,25 @@ class ConversationsCommandTest {
     assertThat(json("export", "one", file.toString()).get("committedTokens").asInt()).isEqualTo(90);
     assertThat(run("export", "one", file.toString())).isEqualTo(1);
     assertThat(err.toString()).contains("--force");
+    assertThat(run("export", "one", temp.toString(), "--force")).isEqualTo(1);
+    assertThat(err.toString()).contains("is a folder");
+    assertThat(run("export", "one", temp.resolve("none").resolve("one").toString())).isEqualTo(1);
+    assertThat(err.toString()).contains("there is no folder " + temp.resolve("none") + " to write");
     assertThat(run("import", file.toString())).isEqualTo(1);
     assertThat(err.toString()).contains("already");
     assertThat(json("import", file.toString(), "two").get("tokens").asInt()).isEqualTo(100);
     same("one", "two", type);
     assertThat(run("verify", "two")).isZero();
+    assertThat(run("import", temp.toString())).isEqualTo(1);
+    assertThat(err.toString()).contains("is a folder");
+  }
+
+  @Test
+  void aFolderThatIsNoStoreIsLeftAlone() throws IOException {
+    Files.createDirectory(temp.resolve("store"));
+    assertThat(run("list")).isEqualTo(1);
+    assertThat(err.toString()).contains("is not a store");
+    assertThat(temp.resolve("store")).isEmptyDirectory();
   }
 
   /** Decoded on the way out, encoded on the way in: the same to f32 rounding of a row. */
