@@ -68,7 +68,7 @@ public class PublishedEndStress {
     try (RandomAccessFile in = new RandomAccessFile(file.toFile(), "r")) {
       byte[] page = JournalFile.page(in, file);
       long end = JournalHeader.published(page);
-      JournalState state = new JournalState(LAYOUT.blockTokens());
+      JournalState state = new JournalState(BlockFolder.NOBODY, LAYOUT.blockTokens());
       JournalScan scan =
           new JournalScan(in, JournalHeader.BYTES, JournalHeader.crc(page), end);
       scan.applyTo(state);

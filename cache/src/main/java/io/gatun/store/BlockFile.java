@@ -95,7 +95,7 @@ final class BlockFile {
     } catch (NoSuchFileException e) {
       mapping.close();
       throw new GatunException("%s has vanished".formatted(file), e);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       mapping.close();
       throw e;
     }
@@ -165,6 +165,20 @@ final class BlockFile {
   void writeHeader() {
     byte[] page = expected.encode();
     MemorySegment.copy(page, 0, memory, ValueLayout.JAVA_BYTE, 0, page.length);
+  }
+
+  /** Bytes that are mapped now. */
+  synchronized long mappedBytes() {
+    return memory == null || released ? 0 : memory.byteSize();
+  }
+
+  /**
+   * Bytes of the map that are in memory now; -1 where the system does not tell. Whoever asks does
+   * not stand in the way of {@link #release}: that waits, where it would fail while the system looks
+   * at the map.
+   */
+  synchronized long residentBytes() {
+    return memory == null || released ? 0 : BlockMemory.residentBytes(memory);
   }
 
   /** Says that rows are written here and there, so that the system keeps its pages apart. */

@@ -39,6 +39,9 @@ final class BlockFolder {
       ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final SecureRandom RANDOM = new SecureRandom();
 
+  /** The owner number that no conversation has. */
+  static final int NOBODY = 0;
+
   private final Path folder;
 
   BlockFolder(Path folder) {
@@ -66,7 +69,7 @@ final class BlockFolder {
   int newOwner() throws IOException {
     while (true) {
       int owner = RANDOM.nextInt();
-      if (owner != 0 && !Files.exists(folder(owner), LinkOption.NOFOLLOW_LINKS)) {
+      if (owner != NOBODY && !Files.exists(folder(owner), LinkOption.NOFOLLOW_LINKS)) {
         // Its name is forced with the first block in it; until then nothing is lost without it.
         Folders.create(folder(owner));
         return owner;

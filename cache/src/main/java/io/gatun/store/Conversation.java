@@ -445,8 +445,7 @@ public final class Conversation implements AutoCloseable {
       } finally {
         closed = true;
         cache.close();
-        // What is left belongs to views; once the lock is gone anybody may delete the conversation.
-        blocks.mapBeforeRemoval(block -> true);
+        blocks.close();
         journal.close();
         store.closed(this);
       }

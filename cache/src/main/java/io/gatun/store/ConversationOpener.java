@@ -64,7 +64,7 @@ final class ConversationOpener {
           };
       Folders.create(place.blocks().folder(found.header().owner()));
       List<Long> present = removeLeftovers(found.header().owner(), state);
-      StoreBlocks blocks = blocks(found.header(), present, health);
+      StoreBlocks blocks = blocks(found.header(), state, present, health);
       // The mark of a clean exit was forced behind everything that it vouches for.
       boolean late = cleanExit && !validate && findings.isEmpty();
       cache = cache(found.header(), state, blocks, validate, late ? present : null);
@@ -163,8 +163,9 @@ final class ConversationOpener {
     return present;
   }
 
-  private StoreBlocks blocks(JournalHeader header, List<Long> present, Health health) {
-    int next = 0;
+  private StoreBlocks blocks(
+      JournalHeader header, JournalState state, List<Long> present, Health health) {
+    int next = state.nextNumber();
     for (long block : present) {
       next = Math.max(next, (int) block + 1);
     }
@@ -219,7 +220,7 @@ final class ConversationOpener {
     List<OpenedRun> opened;
     try {
       opened = InParallel.all(tasks, present == null ? OPENERS : 1);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       // One refuses the whole conversation: the others' maps must not stay behind.
       blocks.abandon();
       throw e;

@@ -49,7 +49,7 @@ public final class ConversationReader implements AutoCloseable {
     this.readerLock = readerLock;
     this.journal = journal;
     this.header = JournalHeader.decode(page, files.journal());
-    this.state = new JournalState(header.layout().blockTokens());
+    this.state = new JournalState(header.owner(), header.layout().blockTokens());
     this.blocks =
         StoreBlocks.forReading(
             store.blocks(),
@@ -65,15 +65,19 @@ public final class ConversationReader implements AutoCloseable {
     Folders.requireFolder(files.folder());
     LockFile.Hold lock = LockFile.reader(files.lock());
     RandomAccessFile journal = null;
+    ConversationReader reader = null;
     try {
       Folders.requireFile(files.journal());
       journal = new RandomAccessFile(files.journal().toFile(), "r");
       byte[] page = JournalFile.page(journal, files.journal());
-      ConversationReader reader = new ConversationReader(store, files, lock, journal, page);
+      reader = new ConversationReader(store, files, lock, journal, page);
       reader.refresh();
       return reader;
     } catch (IOException | RuntimeException | Error e) {
-      if (journal != null) {
+      if (reader != null) {
+        // It may have mapped some of the blocks before the one that it was refused for.
+        reader.close();
+      } else if (journal != null) {
         journal.close();
       }
       lock.close();
@@ -187,7 +191,7 @@ public final class ConversationReader implements AutoCloseable {
         }
         runs.add(new KvRun(block.retain(), run.tokens()));
       }
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       runs.forEach(run -> run.block().release());
       throw e;
     }

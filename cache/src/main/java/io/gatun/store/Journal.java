@@ -75,7 +75,7 @@ final class Journal implements AutoCloseable {
     Arena newArena = Arena.ofShared();
     try {
       map = Uninterrupted.call(() -> BlockMemory.map(file, bytes, true, newArena));
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       newArena.close();
       throw e;
     }

@@ -40,7 +40,7 @@ record JournalFile(
     try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "r")) {
       byte[] page = page(journal, file);
       JournalHeader header = JournalHeader.decode(page, file);
-      JournalState state = new JournalState(header.layout().blockTokens());
+      JournalState state = new JournalState(header.owner(), header.layout().blockTokens());
       JournalScan forced =
           new JournalScan(
               journal, JournalHeader.BYTES, JournalHeader.crc(page), JournalHeader.published(page));
@@ -62,12 +62,12 @@ record JournalFile(
     }
   }
 
-  /** The owner number, or 0, which nobody has, if the header cannot be used. */
+  /** The owner number, or {@link BlockFolder#NOBODY} if the header cannot be used. */
   static int ownerIfReadable(Path file) throws IOException {
     try {
       return header(file).owner();
     } catch (GatunException e) {
-      return 0;
+      return BlockFolder.NOBODY;
     }
   }
 

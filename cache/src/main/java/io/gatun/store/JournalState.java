@@ -12,6 +12,7 @@ import java.util.Set;
  * and changes nothing. One thread.
  */
 final class JournalState {
+  private final int owner;
   private final int blockTokens;
   private final Tokens tokens;
   private final List<RunState> runs = new ArrayList<>();
@@ -23,10 +24,22 @@ final class JournalState {
   private boolean openTail;
   private boolean closed = true;
   private long time;
+  private int nextNumber;
 
-  JournalState(int blockTokens) {
+  /** The state before any record, of the conversation that makes its blocks as {@code owner}. */
+  JournalState(int owner, int blockTokens) {
+    this.owner = owner;
     this.blockTokens = blockTokens;
     this.tokens = new Tokens();
+  }
+
+  /**
+   * A number above those of all blocks of the owner that the journal ever named, the ones that are
+   * long gone included. Others may have taken note of those and still mean them: a fork that is about
+   * to remove one, a reader that has one mapped.
+   */
+  int nextNumber() {
+    return nextNumber;
   }
 
   /** The token ids known. */
@@ -136,6 +149,11 @@ final class JournalState {
     if (total > tokens.count()) {
       throw new GatunException(
           "K/V of %d tokens, but only %d token ids are known".formatted(total, tokens.count()));
+    }
+    for (RunState run : changed) {
+      if (BlockFolder.owner(run.block()) == owner) {
+        nextNumber = Math.max(nextNumber, (int) run.block() + 1);
+      }
     }
     runs.subList(rows.keptRuns, runs.size()).clear();
     runs.addAll(changed);

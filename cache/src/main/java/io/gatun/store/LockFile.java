@@ -69,7 +69,7 @@ final class LockFile {
         if (lock.writer == null) {
           return Optional.empty();
         }
-        lock.writeHolder();
+        lock.noteHolder();
       } finally {
         lock.closeIfUnused();
       }
@@ -174,10 +174,16 @@ final class LockFile {
     return key == null ? file.toRealPath() : key;
   }
 
-  private void writeHolder() throws IOException {
+  private void noteHolder() {
     byte[] pid =
         "%-20d".formatted(ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII);
-    Uninterrupted.onOpenChannel(() -> channel.write(ByteBuffer.wrap(pid), HOLDER));
+    try {
+      Uninterrupted.onOpenChannel(() -> channel.write(ByteBuffer.wrap(pid), HOLDER));
+    } catch (IOException e) {
+      // It stands in messages only: on a full disk the lock must be had all the same, to delete.
+      System.getLogger("io.gatun.store")
+          .log(System.Logger.Level.DEBUG, "could not note the holder of a lock", e);
+    }
   }
 
   private void releaseWriter() {

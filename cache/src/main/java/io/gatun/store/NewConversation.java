@@ -74,7 +74,7 @@ final class NewConversation {
     }
     long now = System.currentTimeMillis();
     if (!shared.isEmpty()) {
-      JournalState empty = new JournalState(layout.blockTokens());
+      JournalState empty = new JournalState(BlockFolder.NOBODY, layout.blockTokens());
       journal.append(empty.change(shared, false, now));
     }
     journal.append(new JournalRecord.Mark(JournalRecord.Mark.CLOSED, now));

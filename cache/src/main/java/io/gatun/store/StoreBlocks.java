@@ -6,7 +6,6 @@ import io.gatun.cache.GatunException;
 import io.gatun.cache.KvBlock;
 import io.gatun.cache.KvLayout;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,7 +45,8 @@ final class StoreBlocks implements BlockSource {
   /**
    * The blocks of a conversation.
    *
-   * @param nextNumber number of the next file; no file of the owner has it or a higher one
+   * @param nextNumber number of the next file; no file of the owner has it or a higher one, and no
+   *     journal ever named it
    * @param remedy what to do about a block that turns out damaged on first use, a sentence
    */
   StoreBlocks(
@@ -137,7 +137,7 @@ final class StoreBlocks implements BlockSource {
         event.bytes = bytes;
         event.commit();
         return block(id, file);
-      } catch (IOException | RuntimeException e) {
+      } catch (IOException | RuntimeException | Error e) {
         file.release();
         Files.deleteIfExists(file.path());
         throw e;
@@ -181,7 +181,7 @@ final class StoreBlocks implements BlockSource {
         BlockMemory.readAhead(file.path(), ranges(rows));
       }
       return block(id, file);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       file.release();
       throw e;
     }
@@ -222,7 +222,7 @@ final class StoreBlocks implements BlockSource {
     try {
       mappings.get(block).map();
       return block;
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       block.release();
       throw e;
     }
@@ -265,23 +265,16 @@ final class StoreBlocks implements BlockSource {
     mappings.get(block).journal();
   }
 
-  private List<MemorySegment> maps() {
-    return mappings.values().stream()
-        .map(BlockFile::memory)
-        .filter(memory -> memory != null)
-        .toList();
-  }
-
   /** Bytes of the files that are mapped now. */
   long mappedBytes() {
-    return maps().stream().mapToLong(MemorySegment::byteSize).sum();
+    return mappings.values().stream().mapToLong(BlockFile::mappedBytes).sum();
   }
 
   /** Bytes of the mapped files that are in memory now; -1 where the system does not tell. */
   long residentBytes() {
     long resident = 0;
-    for (MemorySegment memory : maps()) {
-      long bytes = BlockMemory.residentBytes(memory);
+    for (BlockFile file : mappings.values()) {
+      long bytes = file.residentBytes();
       if (bytes < 0) {
         return -1;
       }
@@ -295,16 +288,33 @@ final class StoreBlocks implements BlockSource {
     BlockFile file = mappings.remove(block);
     file.release();
     if (!file.journaled()) {
-      try {
-        Files.deleteIfExists(file.path());
-      } catch (IOException e) {
-        // The next opening, or gc, removes what no journal names.
-        System.getLogger("io.gatun.store")
-            .log(System.Logger.Level.WARNING, "could not remove " + file.path(), e);
+      remove(file);
+    }
+  }
+
+  /**
+   * Ends the making of blocks. Those that are left belong to views. Once the lock is gone anybody may
+   * delete the conversation, or open it and make blocks of the same names: so they are mapped now,
+   * and what no journal names is removed now, not when the view is closed.
+   */
+  @Override
+  public void close() {
+    mapBeforeRemoval(block -> true);
+    for (BlockFile file : mappings.values()) {
+      if (!file.journaled()) {
+        remove(file);
+        file.journal();
       }
     }
   }
 
-  @Override
-  public void close() {}
+  private static void remove(BlockFile file) {
+    try {
+      Files.deleteIfExists(file.path());
+    } catch (IOException e) {
+      // The next opening, or gc, removes what no journal names.
+      System.getLogger("io.gatun.store")
+          .log(System.Logger.Level.WARNING, "could not remove " + file.path(), e);
+    }
+  }
 }

@@ -10,6 +10,7 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.Stream;
@@ -386,5 +387,69 @@ class ConversationStoreTest {
       bytes.seek(at);
       bytes.write(value ^ 0x10);
     }
+  }
+
+  /**
+   * A number that was given to a second block made a fork's late removal of the first one hit the
+   * second (found by an hour of SoakTest).
+   */
+  @Test
+  void aForkThatIsLateToRemoveABlockDoesNotHitANewerOne() throws IOException {
+    make("parent", 64, 1);
+    store.fork("parent", "fork");
+    ConversationStore atOnce =
+        ConversationStore.open(
+            temp.resolve("store"), StoreOptions.defaults().withTokenDelay(Duration.ZERO));
+    try (Conversation fork = atOnce.openOrCreate("fork", MODEL, Rows.layout())) {
+      fork.truncate(0);
+      try (Conversation parent = open("parent")) {
+        parent.truncate(0);
+      }
+      assertThat(blockFiles()).isEmpty();
+      try (Conversation parent = open("parent")) {
+        Rows.accept(parent, 40, 2);
+        Rows.prefill(parent);
+        // Only now the fork removes the block that both had.
+        Rows.accept(fork, 5, 3);
+        Rows.prefill(fork);
+        fork.commit();
+        parent.commit();
+      }
+    }
+    check("parent", 40);
+  }
+
+  @Test
+  void aReaderThatMissedACutDoesNotTakeTheOldBlockForTheNewOne() {
+    make("talk", 64, 1);
+    try (ConversationReader reader = store.read("talk")) {
+      try (Conversation talk = open("talk")) {
+        talk.truncate(0);
+      }
+      make("talk", 40, 2);
+      assertThat(reader.refresh()).isTrue();
+      try (KvView view = reader.view()) {
+        assertThat(view.length()).isEqualTo(40);
+        Rows.check(view, reader.tokens());
+      }
+    }
+  }
+
+  @Test
+  void aViewThatOutlivesItsConversationRemovesNoBlockOfTheNextWriter() throws IOException {
+    KvView view;
+    try (Conversation talk = open("talk")) {
+      Rows.accept(talk, 30, 1);
+      Rows.prefill(talk);
+      view = talk.cache().view();
+      talk.truncate(0);
+    }
+    assertThat(blockFiles()).isEmpty();
+    make("talk", 30, 1);
+    try (Conversation talk = open("talk")) {
+      Rows.check(view, talk.tokens());
+    }
+    view.close();
+    check("talk", 30);
   }
 }

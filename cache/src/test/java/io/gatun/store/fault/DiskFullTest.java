@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import io.gatun.cache.DiskFullException;
 import io.gatun.store.Conversation;
 import io.gatun.store.ConversationStore;
+import io.gatun.store.Held;
 import io.gatun.store.Rows;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -153,6 +154,24 @@ class DiskFullTest {
         assertThat(one.report().tokensToPrefill()).isZero();
         Rows.check(one.cache().live(), one.tokens());
       }
+    }
+  }
+
+  /** A fork that was never opened has no lock file yet, and there is no room to write into one. */
+  @ParameterizedTest
+  @ValueSource(strings = {"tmpfs", "ext4"})
+  void aForkCanBeDeletedToMakeRoom(String kind) throws IOException {
+    try (SmallDisk disk = disk(kind)) {
+      ConversationStore store = ConversationStore.open(disk.path().resolve("store"));
+      try (Conversation one = open(store, "one")) {
+        Rows.accept(one, 60, 1);
+        Rows.prefill(one);
+      }
+      store.fork("one", "two");
+      fill(disk);
+      assertThat(store.delete("two")).isPositive();
+      assertThat(store.exists("two")).isFalse();
+      assertThat(Held.of(disk.path())).isEmpty();
     }
   }
 }

@@ -7,6 +7,7 @@ import io.gatun.cache.KvView;
 import io.gatun.store.Conversation;
 import io.gatun.store.ConversationReader;
 import io.gatun.store.ConversationStore;
+import io.gatun.store.Held;
 import io.gatun.store.Rows;
 import io.gatun.store.StoreOptions;
 import io.gatun.store.StoreOptions.Validation;
@@ -19,7 +20,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -33,16 +33,16 @@ class FuzzTest {
   @Test
   void noDamageIsMistakenForAConversation() throws IOException {
     long first = Faults.seed(getClass());
-    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(Faults.seconds(60, 3_600));
     int most = Integer.getInteger("gatun.fault.rounds", Integer.MAX_VALUE);
     int rounds = 0;
     int opened = 0;
     int refused = 0;
+    WorkClock clock = new WorkClock(Faults.seconds(60, 3_600));
     try (Scratch scratch = new Scratch()) {
       Path live = scratch.folder().resolve("live");
       Map<String, byte[]> image = make(live);
       Path folder = scratch.folder().resolve("damaged");
-      for (long seed = first; System.nanoTime() < end && rounds < most; seed++, rounds++) {
+      for (long seed = first; clock.step() && rounds < most; seed++, rounds++) {
         Random random = new Random(seed);
         Map<String, byte[]> damaged = new TreeMap<>(image);
         for (int i = random.nextInt(3) + 1; i > 0; i--) {
@@ -57,14 +57,15 @@ class FuzzTest {
               refused++;
             }
           }
+          assertThat(Held.of(folder)).as("held after everything was closed").isEmpty();
         } catch (IOException | RuntimeException | Error e) {
           throw new AssertionError("round with -Dgatun.fault.seed=" + seed, e);
         }
       }
     }
     System.out.printf(
-        "FuzzTest: %d damaged stores, %d conversations opened, %d refused%n",
-        rounds, opened, refused);
+        "FuzzTest: %,d damaged stores, %,d conversations opened, %,d refused, nothing held; %s%n",
+        rounds, opened, refused, clock);
     assertThat(opened).isPositive();
   }
 
@@ -150,8 +151,33 @@ class FuzzTest {
     for (int i = 0; i < IDS.length; i++) {
       done[i] = use(store, IDS[i], random);
     }
+    if (random.nextBoolean()) {
+      fork(store, IDS[random.nextInt(IDS.length)], random);
+    }
     store.gc(false);
     return Arrays.asList(done);
+  }
+
+  /** Forks one, as it is by now, and uses the fork while its parent is read. */
+  private static void fork(ConversationStore store, String id, Random random) {
+    try {
+      long known = store.info(id).tokens();
+      store.fork(id, "fork", random.nextLong(known + 1));
+      try (ConversationReader reader = store.read(id);
+          Conversation fork = store.openOrCreate("fork", Workload.MODEL, Rows.layout())) {
+        Rows.check(fork.cache().live(), fork.tokens());
+        Rows.accept(fork, 20, random.nextLong());
+        Rows.prefill(fork);
+        fork.commit();
+        reader.refresh();
+        fork.cache().view().close();
+        Rows.check(fork.cache().live(), fork.tokens());
+      }
+      store.truncate("fork", random.nextInt(20));
+      store.delete(random.nextBoolean() ? "fork" : id);
+    } catch (GatunException e) {
+      assertThat(e.getMessage()).isNotBlank();
+    }
   }
 
   /**

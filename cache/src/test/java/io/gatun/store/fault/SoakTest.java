@@ -16,7 +16,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,14 +39,13 @@ class SoakTest {
     random = new Random(Faults.seed(getClass()));
     store =
         ConversationStore.open(temp.resolve("store"), StoreOptions.defaults().withCommitEvery(32));
-    long start = System.nanoTime();
-    long length = TimeUnit.SECONDS.toNanos(Faults.seconds(5, 3_600));
+    WorkClock clock = new WorkClock(Faults.seconds(5, 3_600));
     long operations = 0;
     long[] early = null;
-    while (System.nanoTime() - start < length) {
+    while (clock.step()) {
       step(IDS[random.nextInt(IDS.length)]);
       operations++;
-      if (early == null && System.nanoTime() - start > length / 4) {
+      if (early == null && clock.quarter()) {
         early = usage();
       }
     }
@@ -55,16 +53,9 @@ class SoakTest {
     open.clear();
     long[] late = usage();
     System.out.printf(
-        "SoakTest: %,d operations in %d s; at a quarter and at the end: resident %,d and %,d KiB,"
+        "SoakTest: %,d operations (%s); at a quarter and at the end: resident %,d and %,d KiB,"
             + " file descriptors %d and %d, mappings %d and %d%n",
-        operations,
-        TimeUnit.NANOSECONDS.toSeconds(length),
-        early[0],
-        late[0],
-        early[1],
-        late[1],
-        early[2],
-        late[2]);
+        operations, clock, early[0], late[0], early[1], late[1], early[2], late[2]);
     assertThat(late[1]).as("file descriptors").isLessThanOrEqualTo(early[1] + 8);
     assertThat(late[2]).as("mappings").isLessThanOrEqualTo(early[2] + 32);
     if (Faults.LONG) {

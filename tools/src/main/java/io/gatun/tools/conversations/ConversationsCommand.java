@@ -9,6 +9,7 @@ import io.gatun.store.Garbage;
 import io.gatun.store.Verification;
 import io.gatun.tools.cli.Progress;
 import io.gatun.tools.cli.Sizes;
+import io.gatun.tools.cli.Terminal;
 import io.gatun.tools.cli.UserFolders;
 import java.io.Console;
 import java.io.IOException;
@@ -81,7 +82,7 @@ public final class ConversationsCommand implements Runnable {
       } else if (infos.isEmpty()) {
         out().println("no conversations in " + store.folder());
       } else {
-        ConversationTable.print(infos, out(), width());
+        ConversationTable.print(infos, out(), Terminal.width());
         out()
             .printf(
                 "%n%d conversation%s, %s on disk%n",
@@ -336,6 +337,13 @@ public final class ConversationsCommand implements Runnable {
       @Parameters(paramLabel = "FILE") Path file,
       @Option(names = "--encrypt", description = "seal it with a passphrase") boolean encrypt,
       @Option(names = "--force", description = "replace an existing file") boolean force) {
+    Path into = file.toAbsolutePath().getParent();
+    if (Files.isDirectory(file)) {
+      throw new GatunException("%s is a folder; name the file to write".formatted(file));
+    }
+    if (into == null || !Files.isDirectory(into)) {
+      throw new GatunException("there is no folder %s to write the file to".formatted(into));
+    }
     if (!force && Files.exists(file)) {
       throw new GatunException("%s exists already; --force replaces it".formatted(file));
     }
@@ -369,6 +377,9 @@ public final class ConversationsCommand implements Runnable {
       @Parameters(paramLabel = "FILE") Path file,
       @Parameters(arity = "0..1", paramLabel = "ID", description = "default: the name it had")
           String id) {
+    if (Files.isDirectory(file)) {
+      throw new GatunException("%s is a folder; name an exported file".formatted(file));
+    }
     try (ConversationStore store = openOrCreate()) {
       String made = ConversationImport.run(store, file, id);
       ConversationInfo info = store.info(made);
@@ -389,6 +400,11 @@ public final class ConversationsCommand implements Runnable {
   private ConversationStore open() {
     if (!Files.isDirectory(place())) {
       throw new GatunException("there is no store at %s".formatted(place()));
+    }
+    // Opening would make one of any folder.
+    if (!Files.isDirectory(place().resolve("conversations"))) {
+      throw new GatunException(
+          "%s is not a store: it has no folder 'conversations'".formatted(place()));
     }
     return ConversationStore.open(place());
   }
@@ -414,11 +430,6 @@ public final class ConversationsCommand implements Runnable {
 
   private PrintWriter out() {
     return spec.commandLine().getOut();
-  }
-
-  private static int width() {
-    String columns = System.getenv("COLUMNS");
-    return columns != null && columns.matches("[0-9]{2,4}") ? Integer.parseInt(columns) : 80;
   }
 
   private void done(Map<String, Object> facts, String sentence) {

@@ -118,6 +118,18 @@ class ConversationsCommandTest {
     assertThat(out.toString().lines()).allMatch(line -> line.length() <= 80);
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {20, 30, 40, 50, 60, 70, 80, 120})
+  void theTableFitsTheTerminal(int width) {
+    make("n".repeat(64), KvType.Q8_PLAIN, 1_234_567, 10, 1);
+    make("short", KvType.F16, 10, 10, 2);
+    StringWriter table = new StringWriter();
+    ConversationTable.print(store().list(), new PrintWriter(table, true), width);
+    assertThat(table.toString().lines()).allMatch(line -> line.length() <= width);
+    assertThat(table.toString()).contains("TOKENS").contains("1,234,567").contains("short");
+    assertThat(table.toString().contains("q8-plain")).isEqualTo(width >= 60);
+  }
+
   @Test
   void forkTruncateRenamePinDelete() throws IOException {
     make("one", KvType.F32, 100, 90, 1);
@@ -179,11 +191,25 @@ class ConversationsCommandTest {
     assertThat(json("export", "one", file.toString()).get("committedTokens").asInt()).isEqualTo(90);
     assertThat(run("export", "one", file.toString())).isEqualTo(1);
     assertThat(err.toString()).contains("--force");
+    assertThat(run("export", "one", temp.toString(), "--force")).isEqualTo(1);
+    assertThat(err.toString()).contains("is a folder");
+    assertThat(run("export", "one", temp.resolve("none").resolve("one").toString())).isEqualTo(1);
+    assertThat(err.toString()).contains("there is no folder " + temp.resolve("none") + " to write");
     assertThat(run("import", file.toString())).isEqualTo(1);
     assertThat(err.toString()).contains("already");
     assertThat(json("import", file.toString(), "two").get("tokens").asInt()).isEqualTo(100);
     same("one", "two", type);
     assertThat(run("verify", "two")).isZero();
+    assertThat(run("import", temp.toString())).isEqualTo(1);
+    assertThat(err.toString()).contains("is a folder");
+  }
+
+  @Test
+  void aFolderThatIsNoStoreIsLeftAlone() throws IOException {
+    Files.createDirectory(temp.resolve("store"));
+    assertThat(run("list")).isEqualTo(1);
+    assertThat(err.toString()).contains("is not a store");
+    assertThat(temp.resolve("store")).isEmptyDirectory();
   }
 
   /** Decoded on the way out, encoded on the way in: the same to f32 rounding of a row. */
