@@ -110,13 +110,17 @@ final class QuantValues implements ValueKernel {
       int at,
       int rows,
       RowsAhead ahead) {
+    int plane = weights.length / (1 + GROUPS);
+    for (int group = 0; group < GROUPS; group++) {
+      int scaledAt = weightsAt + (1 + group) * plane;
+      scale(values, scaleOffset + (long) group * Float.BYTES, tokens, weights, weightsAt, scaledAt);
+    }
     for (int t = 0; t < tokens; t += BATCH) {
       int count = Math.min(BATCH, tokens - t);
       accumulate(
           ahead,
           values,
           offset + (long) t * ROW_BYTES,
-          scaleOffset + (long) t * SCALE_BYTES,
           count,
           weights,
           weightsAt + t * Kernels.ROWS,
@@ -129,17 +133,12 @@ final class QuantValues implements ValueKernel {
       RowsAhead ahead,
       MemorySegment values,
       long offset,
-      long scaleOffset,
       int tokens,
       float[] weights,
       int weightsAt,
       float[] sums,
       int at) {
     int plane = weights.length / (1 + GROUPS);
-    for (int group = 0; group < GROUPS; group++) {
-      int scaledAt = weightsAt + (1 + group) * plane;
-      scale(values, scaleOffset + (long) group * Float.BYTES, tokens, weights, weightsAt, scaledAt);
-    }
     for (int group = 0; group < GROUPS; group++) {
       int scaledAt = weightsAt + (1 + group) * plane;
       int first = group * GROUP;
@@ -173,24 +172,24 @@ final class QuantValues implements ValueKernel {
       }
     }
     for (; t < tokens; t += TOKENS) {
-      FloatVector scales = scale(values, offset, t);
+      // Written out: C2 does not promise to inline a method of ours, and then vectors are objects.
+      long z0 = offset + (long) t * SCALE_BYTES;
+      FloatVector scales = FloatVector.broadcast(FLOATS, values.get(LE_FLOAT, z0));
       if (TOKENS > 1) {
-        scales = scales.blend(scale(values, offset, Math.min(t + 1, tokens - 1)), BIT_0);
+        long z1 = offset + (long) Math.min(t + 1, tokens - 1) * SCALE_BYTES;
+        scales = scales.blend(values.get(LE_FLOAT, z1), BIT_0);
       }
       if (TOKENS > 2) {
-        FloatVector third = scale(values, offset, Math.min(t + 2, tokens - 1));
-        FloatVector fourth = scale(values, offset, Math.min(t + 3, tokens - 1));
-        scales = scales.blend(third.blend(fourth, BIT_0), BIT_1);
+        long z2 = offset + (long) Math.min(t + 2, tokens - 1) * SCALE_BYTES;
+        long z3 = offset + (long) Math.min(t + 3, tokens - 1) * SCALE_BYTES;
+        FloatVector third = FloatVector.broadcast(FLOATS, values.get(LE_FLOAT, z2));
+        scales = scales.blend(third.blend(values.get(LE_FLOAT, z3), BIT_0), BIT_1);
       }
       int i = t * Kernels.ROWS;
       FloatVector.fromArray(FLOATS, weights, weightsAt + i)
           .mul(scales)
           .intoArray(weights, scaledAt + i);
     }
-  }
-
-  private static FloatVector scale(MemorySegment values, long offset, int t) {
-    return FloatVector.broadcast(FLOATS, values.get(LE_FLOAT, offset + (long) t * SCALE_BYTES));
   }
 
   /** The slots {@code [first, end)} of all rows, as many bytes a load as a vector has lanes. */

@@ -5,7 +5,6 @@ import static io.gatun.attention.Lanes.FLOATS;
 
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
@@ -38,28 +37,56 @@ final class VectorSoftmax implements SoftmaxKernel {
       int sumsAt,
       int stride) {
     int end = at + vectors * COUNT;
+    FloatVector one = FloatVector.broadcast(FLOATS, 1f);
+    FloatVector c1 = FloatVector.broadcast(FLOATS, Exp2.C1);
+    FloatVector c2 = FloatVector.broadcast(FLOATS, Exp2.C2);
+    FloatVector c3 = FloatVector.broadcast(FLOATS, Exp2.C3);
+    FloatVector c4 = FloatVector.broadcast(FLOATS, Exp2.C4);
+    FloatVector c5 = FloatVector.broadcast(FLOATS, Exp2.C5);
     FloatVector before = FloatVector.fromArray(FLOATS, state, stateAt);
     FloatVector maximum = before;
     for (int i = at; i < end; i += COUNT) {
+      // The greater of two by comparing, neither being NaN: two instructions, max takes six.
       FloatVector score = FloatVector.fromArray(FLOATS, scores, i).mul(factor);
       score = score.blend(Float.MAX_VALUE, score.compare(VectorOperators.GT, Float.MAX_VALUE));
       score.intoArray(scores, i);
-      maximum = greater(maximum, score);
+      maximum = maximum.blend(score, score.compare(VectorOperators.GT, maximum));
     }
     if (TOKENS > 1) {
-      maximum = greater(maximum, maximum.rearrange(Lanes.SWAP_0));
+      FloatVector swapped = maximum.rearrange(Lanes.SWAP_0);
+      maximum = maximum.blend(swapped, swapped.compare(VectorOperators.GT, maximum));
     }
     if (TOKENS > 2) {
-      maximum = greater(maximum, maximum.rearrange(Lanes.SWAP_1));
+      FloatVector swapped = maximum.rearrange(Lanes.SWAP_1);
+      maximum = maximum.blend(swapped, swapped.compare(VectorOperators.GT, maximum));
     }
     maximum.intoArray(state, stateAt);
     // Where nothing was seen yet the maximum is minus infinity; any finite one gives weights of 0.
     VectorMask<Float> nothing = maximum.compare(VectorOperators.LT, -Float.MAX_VALUE);
     FloatVector base = maximum.blend(0f, nothing);
-    FloatVector correction = exp2(before.sub(base));
+    // 2^x as Exp2.of has it, written out: C2 does not promise to inline a method of ours.
+    FloatVector x = before.sub(base);
+    FloatVector shifted = x.add(Exp2.ROUND);
+    FloatVector f = x.sub(shifted.sub(Exp2.ROUND));
+    FloatVector p = FloatVector.broadcast(FLOATS, Exp2.C6).fma(f, c5);
+    p = p.fma(f, c4).fma(f, c3).fma(f, c2).fma(f, c1).fma(f, one);
+    FloatVector correction =
+        p.reinterpretAsInts()
+            .add(shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))
+            .reinterpretAsFloats()
+            .blend(0f, x.compare(VectorOperators.LT, Exp2.LEAST));
     FloatVector sum = FloatVector.fromArray(FLOATS, state, stateAt + COUNT).mul(correction);
     for (int i = at; i < end; i += COUNT) {
-      FloatVector weight = exp2(FloatVector.fromArray(FLOATS, scores, i).sub(base));
+      x = FloatVector.fromArray(FLOATS, scores, i).sub(base);
+      shifted = x.add(Exp2.ROUND);
+      f = x.sub(shifted.sub(Exp2.ROUND));
+      p = FloatVector.broadcast(FLOATS, Exp2.C6).fma(f, c5);
+      p = p.fma(f, c4).fma(f, c3).fma(f, c2).fma(f, c1).fma(f, one);
+      FloatVector weight =
+          p.reinterpretAsInts()
+              .add(shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))
+              .reinterpretAsFloats()
+              .blend(0f, x.compare(VectorOperators.LT, Exp2.LEAST));
       weight.mul(weightScale).intoArray(scores, i);
       sum = sum.add(weight);
     }
@@ -78,23 +105,6 @@ final class VectorSoftmax implements SoftmaxKernel {
         FloatVector.fromArray(FLOATS, sums, i).mul(correction).intoArray(sums, i);
       }
     }
-  }
-
-  /** The greater of each lane; neither is NaN. Two instructions, where {@code max} takes six. */
-  private static FloatVector greater(FloatVector a, FloatVector b) {
-    return a.blend(b, b.compare(VectorOperators.GT, a));
-  }
-
-  /** {@link Exp2#of}, lane by lane. */
-  private static FloatVector exp2(FloatVector x) {
-    FloatVector shifted = x.add(Exp2.ROUND);
-    FloatVector f = x.sub(shifted.sub(Exp2.ROUND));
-    IntVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
-    FloatVector p = rise(f).fma(f, FloatVector.broadcast(FLOATS, 1f));
-    return p.reinterpretAsInts()
-        .add(power)
-        .reinterpretAsFloats()
-        .blend(0f, x.compare(VectorOperators.LT, Exp2.LEAST));
   }
 
   private static FloatVector rise(FloatVector f) {

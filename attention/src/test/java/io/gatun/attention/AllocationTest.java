@@ -12,6 +12,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -60,6 +61,45 @@ class AllocationTest {
         } while (bytes > 0 && processTime() < deadline);
         assertThat(bytes).as("bytes allocated in %d steps", STEPS).isLessThanOrEqualTo(0);
       }
+    }
+  }
+
+  /**
+   * Caches of all types and two widths in one JVM, as a server of several models has them: what the
+   * kernels share must not stop being compiled into one piece with each of them.
+   */
+  @Test
+  void neitherDoStepsOverManyFormatsInOneProcess() {
+    List<KvShape> shapes = List.of(new KvShape(1, 1, 128, 128), new KvShape(1, 2, 64, 64));
+    List<Fixture> fixtures = new ArrayList<>();
+    List<GqaAttention> attentions = new ArrayList<>();
+    try (Team team = Team.of(1)) {
+      for (KvShape shape : shapes) {
+        for (KvType type : List.of(KvType.F32, KvType.F16, KvType.BF16, KvType.Q8, KvType.Q4)) {
+          Fixture f = new Fixture(5, shape, type, type, 1024, shape.kvHeads() == 1 ? 4 : 14);
+          f.append(700);
+          fixtures.add(f);
+          attentions.add(GqaAttention.create(f.layout(), f.options, team));
+        }
+      }
+      MemorySegment q = fixtures.getLast().gaussian(14 * 128);
+      MemorySegment out = fixtures.getLast().zeros(14 * 128);
+      long own = allocatedBy(() -> {});
+      long deadline = processTime() + 150_000_000_000L;
+      long bytes;
+      do {
+        bytes =
+            allocatedBy(() -> {
+              for (int i = 0; i < attentions.size(); i++) {
+                steps(attentions.get(i), fixtures.get(i).cache.live(), q, out, STEPS / 10);
+              }
+            })
+                - own;
+      } while (bytes > 0 && processTime() < deadline);
+      assertThat(bytes).as("bytes allocated by steps of ten formats").isLessThanOrEqualTo(0);
+    } finally {
+      attentions.forEach(GqaAttention::close);
+      fixtures.forEach(Fixture::close);
     }
   }
 
