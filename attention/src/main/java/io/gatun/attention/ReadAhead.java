@@ -107,8 +107,8 @@ final class ReadAhead {
   }
 
   /**
-   * Asks for the next {@code tokens} rows, at least 1, or those that are left. Costs some nanoseconds if there
-   * are none.
+   * Asks for the next {@code tokens} rows, at least 1, or those that are left. Costs some
+   * nanoseconds if there are none.
    */
   void next(int tokens) {
     if (address >= addressEnd && !nextRun()) {

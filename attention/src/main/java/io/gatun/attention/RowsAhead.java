@@ -27,7 +27,10 @@ final class RowsAhead {
     values = new ReadAhead(layout, false);
   }
 
-  /** Sets out for the key rows {@code [keyFrom, keyTo)} and the value rows {@code [from, to)}. */
+  /**
+   * Sets out for the key rows {@code [keyFrom, keyTo)} and the value rows {@code [valueFrom,
+   * valueTo)} of a layer and head.
+   */
   void begin(
       KvView view, int layer, int kvHead, long keyFrom, long keyTo, long valueFrom, long valueTo) {
     keys.begin(view, layer, kvHead, keyFrom, keyTo);
