@@ -56,9 +56,9 @@ public class PublishedEndStress {
   /** Two records, each forced, and so published. */
   @Actor
   public void writer() {
-    journal.append(new JournalRecord.Ids(0, new int[] {7}, 0, 1));
+    journal.append(HEADER.ids(0, new int[] {7}, 0, 1));
     journal.force();
-    journal.append(new JournalRecord.Ids(1, new int[] {8, 9}, 0, 2));
+    journal.append(HEADER.ids(1, new int[] {8, 9}, 0, 2));
     journal.force();
   }
 

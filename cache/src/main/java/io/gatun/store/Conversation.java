@@ -152,13 +152,13 @@ public final class Conversation implements AutoCloseable {
       }
     }
     commitIfDue();
-    // Most that a record of ids takes: 5 bytes an id, and its type, position and count.
     int records = Math.ceilDiv(count, JournalRecord.Ids.MOST);
     journal.reserve(
-        5L * count + records * (long) (JournalRecord.Ids.MOST_BESIDE_IDS + JournalScan.FRAME));
+        (long) JournalRecord.Ids.MOST_OF_AN_ID * count
+            + records * (long) (JournalRecord.Ids.MOST_BESIDE_IDS + JournalScan.FRAME));
     for (int done = 0; done < count; ) {
       int batch = Math.min(JournalRecord.Ids.MOST, count - done);
-      append(new JournalRecord.Ids(tokens().count(), ids, from + done, batch));
+      append(header.ids(tokens().count(), ids, from + done, batch));
       done += batch;
     }
     store.counters().tokensAccepted.add(count);
@@ -321,7 +321,7 @@ public final class Conversation implements AutoCloseable {
       blocks.mapBeforeRemoval(cut::contains);
     }
     if (position < tokens().count()) {
-      append(new JournalRecord.Ids((int) position, new int[0], 0, 0));
+      append(header.ids((int) position, new int[0], 0, 0));
     }
     if (cutsRows) {
       for (int i = state.runs().size(); i < before.size(); i++) {

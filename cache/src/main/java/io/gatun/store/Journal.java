@@ -131,22 +131,22 @@ final class Journal implements AutoCloseable {
 
   private synchronized boolean appended(JournalRecord record) {
     health.check();
-    byte[] bytes = JournalRecord.payload(record, payload);
-    if (end + JournalScan.FRAME + bytes.length > map.byteSize()) {
+    int length = JournalRecord.payload(record, payload);
+    if (end + JournalScan.FRAME + length > map.byteSize()) {
       return false;
     }
-    int newCrc = JournalScan.crc(crc, bytes, 0, bytes.length);
+    byte[] bytes = JournalRecord.array(payload);
+    int newCrc = JournalScan.crc(crc, bytes, 0, length);
     try {
-      MemorySegment.copy(
-          bytes, 0, map, ValueLayout.JAVA_BYTE, end + JournalScan.FRAME, bytes.length);
+      MemorySegment.copy(bytes, 0, map, ValueLayout.JAVA_BYTE, end + JournalScan.FRAME, length);
       map.set(INT, end + 4, newCrc);
-      map.set(INT, end, bytes.length);
+      map.set(INT, end, length);
     } catch (InternalError e) {
       throw health.fail("writing to " + file, e);
     }
     crc = newCrc;
-    end += JournalScan.FRAME + bytes.length;
-    bytesWritten += JournalScan.FRAME + bytes.length;
+    end += JournalScan.FRAME + length;
+    bytesWritten += JournalScan.FRAME + length;
     return true;
   }
 

@@ -41,12 +41,12 @@ record JournalFile(
       byte[] page = page(journal, file);
       JournalHeader header = JournalHeader.decode(page, file);
       JournalState state = new JournalState(header.owner(), header.layout().blockTokens());
-      JournalScan forced =
+      JournalScan scan =
           new JournalScan(
               journal, JournalHeader.BYTES, JournalHeader.crc(page), JournalHeader.published(page));
-      forced.applyTo(state);
+      scan.applyTo(state);
       List<RunState> forcedRuns = state.runs();
-      JournalScan scan = new JournalScan(journal, forced.end(), forced.crc(), Long.MAX_VALUE);
+      scan.goOn();
       scan.applyTo(state);
       long dropped = lastNonZero(journal, scan.end()) - scan.end();
       return new JournalFile(
@@ -85,7 +85,7 @@ record JournalFile(
   }
 
   private static long lastNonZero(RandomAccessFile journal, long from) throws IOException {
-    byte[] chunk = new byte[1 << 16];
+    byte[] chunk = new byte[1 << 15];
     byte[] zeros = new byte[chunk.length];
     journal.seek(from);
     long position = from;

@@ -14,7 +14,7 @@ import java.util.zip.CRC32C;
  *
  * <pre>
  *      0  8  magic "GATUNJNL"
- *      8  4  version, 1
+ *      8  4  version, 1 or 2
  *     12  4  bytes of this header, 4096
  *     16  4  owner: the number under which this conversation's blocks lie
  *     20  4  zero
@@ -28,26 +28,46 @@ import java.util.zip.CRC32C;
  *   2056     zero, to 4096
  * </pre>
  *
+ * @param version of the journal; it stays the one that the journal was made with
  * @param owner the number under which this conversation's blocks lie, not 0
  * @param created milliseconds since 1970
  * @param fingerprint with the layout
  */
-record JournalHeader(int owner, long created, KvLayout layout, Fingerprint fingerprint) {
+record JournalHeader(
+    int version, int owner, long created, KvLayout layout, Fingerprint fingerprint) {
   /** Bytes of the header, and where records begin. */
   static final int BYTES = 4096;
 
   /** Where the published end stands. */
   static final int PUBLISHED = 2048;
 
-  static final int VERSION = 1;
+  /** The version of the journals that are made today. */
+  static final int VERSION = 2;
+
+  /** The first version with token ids of 4 bytes. */
+  private static final int PLAIN_IDS = 2;
 
   private static final byte[] MAGIC = "GATUNJNL".getBytes(US_ASCII);
   private static final int CRC = 124;
 
+  /** The header of a journal that is made today. */
+  JournalHeader(int owner, long created, KvLayout layout, Fingerprint fingerprint) {
+    this(VERSION, owner, created, layout, fingerprint);
+  }
+
+  /**
+   * A record of token ids in the form that this journal has them in: a Gatun that reads its version
+   * has to know all that is in it.
+   */
+  JournalRecord.Ids ids(int from, int[] ids, int at, int count) {
+    int code = version >= PLAIN_IDS ? JournalRecord.Ids.PLAIN : JournalRecord.Ids.STOP_BIT;
+    return new JournalRecord.Ids(code, from, ids, at, count);
+  }
+
   /** The page, with nothing published. */
   byte[] encode() {
     ByteBuffer page = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    page.put(0, MAGIC).putInt(8, VERSION).putInt(12, BYTES).putInt(16, owner).putLong(24, created);
+    page.put(0, MAGIC).putInt(8, version).putInt(12, BYTES).putInt(16, owner).putLong(24, created);
     LayoutCodec.encode(layout, page, 32);
     page.put(60, fingerprint.bytes());
     page.putInt(CRC, crc(page.array()));
@@ -69,6 +89,7 @@ record JournalHeader(int owner, long created, KvLayout layout, Fingerprint finge
     byte[] digest = new byte[Fingerprint.BYTES];
     page.get(60, digest);
     return new JournalHeader(
+        page.getInt(8),
         page.getInt(16),
         page.getLong(24),
         LayoutCodec.decode(page, 32, file),

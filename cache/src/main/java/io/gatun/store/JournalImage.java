@@ -19,26 +19,38 @@ import net.openhft.chronicle.bytes.Bytes;
 final class JournalImage {
   private final Bytes<byte[]> payload = Bytes.allocateElasticOnHeap(1 << 10);
   private final byte[] header;
-  private ByteBuffer records = ByteBuffer.allocate(1 << 12).order(ByteOrder.LITTLE_ENDIAN);
+  private ByteBuffer records;
   private int crc;
 
+  /** An image without records. */
   JournalImage(JournalHeader header) {
+    this(header, 1 << 12);
+  }
+
+  /**
+   * An image without records.
+   *
+   * @param expected bytes that they will take, about
+   */
+  JournalImage(JournalHeader header, int expected) {
     this.header = header.encode();
     this.crc = JournalHeader.crc(this.header);
+    this.records = ByteBuffer.allocate(expected).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /** Adds a record behind the others. */
   void append(JournalRecord record) {
-    byte[] bytes = JournalRecord.payload(record, payload);
-    crc = JournalScan.crc(crc, bytes, 0, bytes.length);
-    if (records.remaining() < JournalScan.FRAME + bytes.length) {
-      int needed = Math.addExact(records.position(), JournalScan.FRAME + bytes.length);
+    int length = JournalRecord.payload(record, payload);
+    byte[] bytes = JournalRecord.array(payload);
+    crc = JournalScan.crc(crc, bytes, 0, length);
+    if (records.remaining() < JournalScan.FRAME + length) {
+      int needed = Math.addExact(records.position(), JournalScan.FRAME + length);
       ByteBuffer larger =
           ByteBuffer.allocate((int) Math.min(Integer.MAX_VALUE - 8, 2L * needed))
               .order(ByteOrder.LITTLE_ENDIAN);
       records = larger.put(records.flip());
     }
-    records.putInt(bytes.length).putInt(crc).put(bytes);
+    records.putInt(length).putInt(crc).put(bytes, 0, length);
   }
 
   /**

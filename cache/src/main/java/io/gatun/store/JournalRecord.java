@@ -1,11 +1,11 @@
 package io.gatun.store;
 
 import io.gatun.cache.GatunException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import net.openhft.chronicle.bytes.Bytes;
-import net.openhft.chronicle.bytes.BytesIn;
-import net.openhft.chronicle.bytes.BytesMarshallable;
 import net.openhft.chronicle.bytes.BytesOut;
 
 /**
@@ -15,14 +15,27 @@ import net.openhft.chronicle.bytes.BytesOut;
  * <p>Design note: reading checks ranges but trusts nothing further; {@link JournalState} decides
  * whether a record makes sense where it stands.
  */
-sealed interface JournalRecord extends BytesMarshallable {
+sealed interface JournalRecord {
+  /** Whether the machine's byte order is that of the format. */
+  boolean LITTLE_ENDIAN = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
+
   /** The byte that a record's payload begins with. */
   int code();
+
+  /** Writes the fields. */
+  void write(BytesOut<?> out);
+
+  /**
+   * Reads the fields.
+   *
+   * @throws GatunException if they make no sense by themselves
+   */
+  void read(PayloadReader in);
 
   /** An empty record of this code, to be read into. */
   static JournalRecord ofCode(int code) {
     return switch (code) {
-      case Ids.CODE -> new Ids();
+      case Ids.STOP_BIT, Ids.PLAIN -> new Ids(code);
       case Rows.CODE -> new Rows();
       case Mark.OPENED -> new Mark(Mark.OPENED);
       case Mark.CLOSED -> new Mark(Mark.CLOSED);
@@ -30,29 +43,43 @@ sealed interface JournalRecord extends BytesMarshallable {
     };
   }
 
-  /** The payload of a record: its type, then its fields; {@code buffer} is overwritten. */
-  static byte[] payload(JournalRecord record, Bytes<byte[]> buffer) {
+  /**
+   * Writes the payload of a record, its type and its fields, over what {@code buffer} holds.
+   *
+   * @return its bytes, which stand at the front of {@link #array}
+   */
+  static int payload(JournalRecord record, Bytes<byte[]> buffer) {
     buffer.clear();
     buffer.writeUnsignedByte(record.code());
-    record.writeMarshallable(buffer);
-    byte[] payload = buffer.toByteArray();
-    if (payload.length > JournalScan.LARGEST) {
+    record.write(buffer);
+    long bytes = buffer.readRemaining();
+    if (bytes > JournalScan.LARGEST) {
       throw new IllegalStateException(
-          "a record of %,d bytes; %,d is the largest"
-              .formatted(payload.length, JournalScan.LARGEST));
+          "a record of %,d bytes; %,d is the largest".formatted(bytes, JournalScan.LARGEST));
     }
-    return payload;
+    return (int) bytes;
+  }
+
+  /** The array behind a buffer, until it grows. */
+  static byte[] array(Bytes<byte[]> buffer) {
+    return buffer.bytesStore().underlyingObject();
   }
 
   /**
    * Token ids: the sequence is cut at {@code from} and goes on with these.
    *
    * <pre>
-   *   from | count | id * count
+   *   from | count | id * count       stop-bit ids, in journals of version 1
+   *   from | count | id * count       ids of 4 bytes, little-endian, from version 2 on
    * </pre>
+   *
+   * <p>Design note: a conversation is opened by a process that has just started. Stop-bit ids are
+   * decoded one by one, interpreted at first: 131,072 of them took longer than everything else there
+   * is to do. Ids of 4 bytes are copied.
    */
   final class Ids implements JournalRecord {
-    static final int CODE = 1;
+    static final int STOP_BIT = 1;
+    static final int PLAIN = 5;
 
     /** More ids than this go into several records, so that no record is large. */
     static final int MOST = 16_384;
@@ -60,14 +87,22 @@ sealed interface JournalRecord extends BytesMarshallable {
     /** The most bytes that a record takes beside its ids: type, position and count. */
     static final int MOST_BESIDE_IDS = 11;
 
+    /** The most bytes of an id, in either form. */
+    static final int MOST_OF_AN_ID = 5;
+
+    final int code;
     int from;
     int[] ids = {};
     int at;
     int count;
 
-    Ids() {}
+    Ids(int code) {
+      this.code = code;
+    }
 
-    Ids(int from, int[] ids, int at, int count) {
+    /** To be made by {@link JournalHeader#ids}, which knows the journal's form. */
+    Ids(int code, int from, int[] ids, int at, int count) {
+      this.code = code;
       this.from = from;
       this.ids = ids;
       this.at = at;
@@ -76,25 +111,43 @@ sealed interface JournalRecord extends BytesMarshallable {
 
     @Override
     public int code() {
-      return CODE;
+      return code;
     }
 
     @Override
-    public void writeMarshallable(BytesOut<?> out) {
+    public void write(BytesOut<?> out) {
       out.writeStopBit(from);
       out.writeStopBit(count);
-      byte[] bytes = new byte[5 * count];
-      out.write(bytes, 0, StopBits.encode(ids, at, count, bytes));
+      if (code == PLAIN) {
+        byte[] bytes = new byte[Integer.BYTES * count];
+        ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer().put(ids, at, count);
+        out.write(bytes);
+      } else {
+        byte[] bytes = new byte[MOST_OF_AN_ID * count];
+        out.write(bytes, 0, StopBits.encode(ids, at, count, bytes));
+      }
     }
 
     @Override
-    public void readMarshallable(BytesIn<?> in) {
-      from = readCount(in, "position", Integer.MAX_VALUE - 8);
-      count = readCount(in, "number of token ids", MOST);
+    public void read(PayloadReader in) {
+      from = in.readCount("position", Integer.MAX_VALUE - 8);
+      count = in.readCount("number of token ids", MOST);
       at = 0;
-      byte[] bytes = new byte[(int) in.readRemaining()];
-      in.read(bytes);
-      ids = StopBits.decode(bytes, count);
+      if (code == STOP_BIT) {
+        ids = StopBits.decode(in.readRest(), count);
+        return;
+      }
+      if (ids.length < count) {
+        ids = new int[count];
+      }
+      in.readInts(ids, count);
+      int all = 0;
+      for (int i = 0; i < count; i++) {
+        all |= ids[i];
+      }
+      if (all < 0) {
+        throw new GatunException("one of %d token ids is negative".formatted(count));
+      }
     }
   }
 
@@ -132,7 +185,7 @@ sealed interface JournalRecord extends BytesMarshallable {
     }
 
     @Override
-    public void writeMarshallable(BytesOut<?> out) {
+    public void write(BytesOut<?> out) {
       out.writeStopBit(time);
       out.writeStopBit(keptRuns);
       out.writeStopBit(openTail ? 1 : 0);
@@ -150,22 +203,22 @@ sealed interface JournalRecord extends BytesMarshallable {
     }
 
     @Override
-    public void readMarshallable(BytesIn<?> in) {
+    public void read(PayloadReader in) {
       time = in.readStopBit();
-      keptRuns = readCount(in, "number of kept runs", Integer.MAX_VALUE);
-      openTail = readCount(in, "open tail", 1) == 1;
-      int count = readCount(in, "number of runs", in.readRemaining());
+      keptRuns = in.readCount("number of kept runs", Integer.MAX_VALUE);
+      openTail = in.readCount("open tail", 1) == 1;
+      int count = in.readCount("number of runs", in.remaining());
       runs.clear();
       for (int i = 0; i < count; i++) {
-        long block = readLong(in);
-        int tokens = readCount(in, "tokens of a run", Integer.MAX_VALUE);
-        int keptPieces = readCount(in, "number of kept checksums", Integer.MAX_VALUE);
-        int pieces = readCount(in, "number of checksums", in.readRemaining());
+        long block = in.readLong();
+        int tokens = in.readCount("tokens of a run", Integer.MAX_VALUE);
+        int keptPieces = in.readCount("number of kept checksums", Integer.MAX_VALUE);
+        int pieces = in.readCount("number of checksums", in.remaining());
         int[] rows = new int[pieces];
         int[] crcs = new int[pieces];
         for (int piece = 0; piece < pieces; piece++) {
-          rows[piece] = readCount(in, "rows of a checksum", Integer.MAX_VALUE);
-          crcs[piece] = readInt(in);
+          rows[piece] = in.readCount("rows of a checksum", Integer.MAX_VALUE);
+          crcs[piece] = in.readInt();
         }
         runs.add(new RunChange(block, tokens, keptPieces, rows, crcs));
       }
@@ -208,58 +261,23 @@ sealed interface JournalRecord extends BytesMarshallable {
     }
 
     @Override
-    public void writeMarshallable(BytesOut<?> out) {
+    public void write(BytesOut<?> out) {
       out.writeStopBit(time);
     }
 
     @Override
-    public void readMarshallable(BytesIn<?> in) {
+    public void read(PayloadReader in) {
       time = in.readStopBit();
     }
-  }
-
-  private static int readCount(BytesIn<?> in, String what, long most) {
-    long value = in.readStopBit();
-    if (value < 0 || value > most) {
-      throw new GatunException("%s is %d, not in 0 to %d".formatted(what, value, most));
-    }
-    return (int) value;
   }
 
   // Chronicle writes numbers in the machine's order; the format is little-endian.
 
   private static void writeLong(BytesOut<?> out, long value) {
-    for (int shift = 0; shift < 64; shift += 8) {
-      out.writeUnsignedByte((int) (value >>> shift) & 0xff);
-    }
-  }
-
-  private static long readLong(BytesIn<?> in) {
-    long value = 0;
-    for (int shift = 0; shift < 64; shift += 8) {
-      value |= (long) readByte(in) << shift;
-    }
-    return value;
+    out.writeLong(LITTLE_ENDIAN ? value : Long.reverseBytes(value));
   }
 
   private static void writeInt(BytesOut<?> out, int value) {
-    for (int shift = 0; shift < 32; shift += 8) {
-      out.writeUnsignedByte((value >>> shift) & 0xff);
-    }
-  }
-
-  private static int readInt(BytesIn<?> in) {
-    int value = 0;
-    for (int shift = 0; shift < 32; shift += 8) {
-      value |= readByte(in) << shift;
-    }
-    return value;
-  }
-
-  private static int readByte(BytesIn<?> in) {
-    if (in.readRemaining() < 1) {
-      throw new GatunException("the record ends in the middle of a number");
-    }
-    return in.readUnsignedByte();
+    out.writeInt(LITTLE_ENDIAN ? value : Integer.reverseBytes(value));
   }
 }

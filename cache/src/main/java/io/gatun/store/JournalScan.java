@@ -3,7 +3,6 @@ package io.gatun.store;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.util.zip.CRC32C;
-import net.openhft.chronicle.bytes.Bytes;
 
 /**
  * Reads the records of a journal with plain reads, up to the first that does not check. Memory is
@@ -26,13 +25,18 @@ final class JournalScan {
   static final int LARGEST = 16 << 20;
 
   private final RandomAccessFile file;
-  private final long limit;
+  private long limit;
   private long end;
   private int crc;
   private String stopped;
 
   /** The bytes of the file at {@code [bufferStart, bufferStart + buffered)}. */
-  private byte[] buffer = new byte[1 << 16];
+  private byte[] buffer;
+
+  private final PayloadReader in = new PayloadReader();
+
+  /** What most records are: one object for all of them. */
+  private final JournalRecord.Ids ids = new JournalRecord.Ids(JournalRecord.Ids.PLAIN);
 
   private long bufferStart;
   private int buffered;
@@ -43,10 +47,17 @@ final class JournalScan {
    * @param crcBefore checksum of the record before {@code from}, or of the header
    */
   JournalScan(RandomAccessFile file, long from, int crcBefore, long limit) throws IOException {
+    this.buffer = new byte[1 << 16];
     this.file = file;
     this.limit = Math.min(limit, file.length());
     this.end = from;
     this.crc = crcBefore;
+  }
+
+  /** Takes what follows in too, up to the end of the file. */
+  void goOn() throws IOException {
+    limit = file.length();
+    stopped = null;
   }
 
   /** Where the records that checked end. */
@@ -93,7 +104,7 @@ final class JournalScan {
       return;
     }
     try {
-      state.apply(decode(buffer, at, length));
+      state.apply(decode(at, length));
     } catch (RuntimeException e) {
       // Also what Chronicle throws on numbers that do not end. The checksum fits, so this was
       // written so: by a fault, or by somebody else. Either way the journal ends before it.
@@ -104,13 +115,13 @@ final class JournalScan {
     end += FRAME + length;
   }
 
-  private static JournalRecord decode(byte[] payload, int at, int length) {
-    Bytes<byte[]> in = Bytes.wrapForRead(payload);
-    in.readPositionRemaining(at, length);
-    JournalRecord record = JournalRecord.ofCode(in.readUnsignedByte());
-    record.readMarshallable(in);
-    if (in.readRemaining() != 0) {
-      throw new IllegalStateException(in.readRemaining() + " bytes are left over");
+  private JournalRecord decode(int at, int length) {
+    in.take(buffer, at, length);
+    int code = in.readByte();
+    JournalRecord record = code == ids.code ? ids : JournalRecord.ofCode(code);
+    record.read(in);
+    if (in.remaining() != 0) {
+      throw new IllegalStateException(in.remaining() + " bytes are left over");
     }
     return record;
   }
@@ -118,16 +129,19 @@ final class JournalScan {
   /** Checksum of a record behind one with the checksum {@code before}. */
   static int crc(int before, byte[] payload, int at, int length) {
     CRC32C crc = new CRC32C();
-    crc.update(littleEndian(before));
-    crc.update(littleEndian(length));
+    crc.update(
+        new byte[] {
+          (byte) before,
+          (byte) (before >>> 8),
+          (byte) (before >>> 16),
+          (byte) (before >>> 24),
+          (byte) length,
+          (byte) (length >>> 8),
+          (byte) (length >>> 16),
+          (byte) (length >>> 24)
+        });
     crc.update(payload, at, length);
     return (int) crc.getValue();
-  }
-
-  private static byte[] littleEndian(int value) {
-    return new byte[] {
-      (byte) value, (byte) (value >>> 8), (byte) (value >>> 16), (byte) (value >>> 24)
-    };
   }
 
   private int getInt(long position) {

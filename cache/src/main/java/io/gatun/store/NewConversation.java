@@ -15,6 +15,12 @@ import java.util.UUID;
  * or nothing that counts. Used with the store's lock held.
  */
 final class NewConversation {
+  /** Room for the other records of a conversation that is not extraordinary. */
+  private static final int ROOM_BESIDE_IDS = 1 << 14;
+
+  /** Ids of a record: small enough to be worked on in the first cache. */
+  private static final int IDS = 4096;
+
   private final StoreFolder store;
 
   NewConversation(StoreFolder store) {
@@ -43,11 +49,11 @@ final class NewConversation {
     Path unfinished = files.folder().resolveSibling(".new-" + UUID.randomUUID());
     try {
       Folders.create(unfinished);
-      JournalImage journal =
-          new JournalImage(
-              new JournalHeader(owner, System.currentTimeMillis(), layout, fingerprint));
+      JournalHeader header =
+          new JournalHeader(owner, System.currentTimeMillis(), layout, fingerprint);
+      JournalImage journal = new JournalImage(header, expectedBytes(at));
       if (source != null) {
-        copy(source, at, journal, layout);
+        copy(source, at, header, journal);
       }
       Folders.createFile(unfinished.resolve("used"));
       journal.write(unfinished.resolve("journal"));
@@ -62,15 +68,20 @@ final class NewConversation {
     }
   }
 
-  private void copy(JournalFile source, int at, JournalImage journal, KvLayout layout)
+  private static int expectedBytes(int tokens) {
+    return (int) Math.min(Integer.MAX_VALUE / 2, (long) tokens * Integer.BYTES + ROOM_BESIDE_IDS);
+  }
+
+  private void copy(JournalFile source, int at, JournalHeader header, JournalImage journal)
       throws IOException {
+    KvLayout layout = header.layout();
     List<RunState> shared = firstRuns(source.state(), at);
     announce(source.state(), shared, layout);
-    int[] ids = new int[Math.min(at, JournalRecord.Ids.MOST)];
+    int[] ids = new int[Math.min(at, IDS)];
     for (int done = 0; done < at; done += ids.length) {
       int count = Math.min(ids.length, at - done);
       source.state().tokens().copy(done, ids, 0, count);
-      journal.append(new JournalRecord.Ids(done, ids, 0, count));
+      journal.append(header.ids(done, ids, 0, count));
     }
     long now = System.currentTimeMillis();
     if (!shared.isEmpty()) {

@@ -6,9 +6,9 @@ import io.gatun.cache.GatunException;
  * Stop-bit numbers in bulk: the same bytes as Chronicle's {@code writeStopBit}, seven bits a byte,
  * lowest first, the high bit set on all but the last.
  *
- * <p>Design note: a conversation is opened by a process that has just started. Number by number
- * through the library, interpreted, 131,072 token ids take longer than everything else; one plain
- * loop over an array is compiled while it runs.
+ * <p>Design note: the token ids of journals of version 1 are stored so. Number by number through
+ * the library, interpreted, they take several times as long; one plain loop over an array is
+ * compiled while it runs.
  */
 final class StopBits {
   private StopBits() {}

@@ -3,6 +3,7 @@ package io.gatun.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.gatun.cache.GatunException;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvType;
@@ -23,16 +24,17 @@ import java.util.zip.GZIPOutputStream;
 import net.openhft.chronicle.bytes.Bytes;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Pins cache/FORMAT.md: a store of format version 1, kept as files, has to open in every later
- * version, and what is written today has to be those bytes.
+ * Pins cache/FORMAT.md: a store of each format version, kept as files, has to open in every later
+ * version, and what is written today in that version has to be those bytes.
  *
  * <p>The fixtures were made by {@link #writeFixture}; they are never made anew, but kept beside new
  * ones when the format changes.
  */
 class FormatTest {
-  private static final String FIXTURE = "/store-v1/";
   private static final Fingerprint MODEL = Fingerprint.of("golden");
   private static final KvLayout LAYOUT =
       new KvLayout(new KvShape(1, 1, 4, 2), KvType.F32, KvType.F32, 16);
@@ -41,41 +43,44 @@ class FormatTest {
 
   @TempDir Path temp;
 
-  private static byte[] fixture(String name) throws IOException {
-    try (var in = new GZIPInputStream(FormatTest.class.getResourceAsStream(FIXTURE + name))) {
+  /** Block files are of version 1 in all of them. */
+  private static byte[] fixture(int version, String name) throws IOException {
+    String resource = "/store-v%d/%s".formatted(version, name);
+    try (var in = new GZIPInputStream(FormatTest.class.getResourceAsStream(resource))) {
       return in.readAllBytes();
     }
   }
 
   /** The records of the golden journal, by the code of today. */
-  private static byte[] journal() throws IOException {
+  private static byte[] journal(int version) throws IOException {
     Path folder = Files.createTempDirectory("gatun-format");
     Path file = folder.resolve("journal");
-    JournalHeader header = header();
+    JournalHeader header = header(version);
     new JournalImage(header).write(file);
     Health health = new Health("golden");
     try (Journal journal =
         Journal.open(file, health, JournalHeader.BYTES, JournalHeader.crc(header.encode()))) {
-      records().forEach(journal::append);
+      records(version).forEach(journal::append);
       journal.force();
     }
     return Files.readAllBytes(file);
   }
 
   /** The same, as a conversation begins that is made with all of its records. */
-  private static byte[] journalImage() throws IOException {
+  private static byte[] journalImage(int version) throws IOException {
     Path file = Files.createTempDirectory("gatun-format").resolve("journal");
-    JournalImage image = new JournalImage(header());
-    records().forEach(image::append);
+    JournalImage image = new JournalImage(header(version));
+    records(version).forEach(image::append);
     image.write(file);
     return Files.readAllBytes(file);
   }
 
-  private static JournalHeader header() {
-    return new JournalHeader(OWNER, TIME, LAYOUT, MODEL.with(LAYOUT));
+  private static JournalHeader header(int version) {
+    return new JournalHeader(version, OWNER, TIME, LAYOUT, MODEL.with(LAYOUT));
   }
 
-  private static List<JournalRecord> records() {
+  private static List<JournalRecord> records(int version) {
+    JournalHeader header = header(version);
     JournalRecord.Rows rows = new JournalRecord.Rows();
     rows.time = TIME + 2;
     rows.openTail = true;
@@ -84,9 +89,9 @@ class FormatTest {
             BlockFolder.id(OWNER, 0), 3, 0, new int[] {3}, new int[] {rowsCrc(3)}));
     return List.of(
         new JournalRecord.Mark(JournalRecord.Mark.OPENED, TIME + 1),
-        new JournalRecord.Ids(0, new int[] {0, 1, 127, 128, 300, 50_000}, 0, 6),
+        header.ids(0, new int[] {0, 1, 127, 128, 300, 50_000}, 0, 6),
         rows,
-        new JournalRecord.Ids(5, new int[0], 0, 0),
+        header.ids(5, new int[0], 0, 0),
         new JournalRecord.Mark(JournalRecord.Mark.CLOSED, TIME + 3));
   }
 
@@ -114,33 +119,34 @@ class FormatTest {
   }
 
   /** How the fixtures were made: {@code main} of this class writes them to a folder. */
-  static void writeFixture(Path folder) throws IOException {
+  static void writeFixture(int version, Path folder) throws IOException {
     Files.createDirectories(folder);
     for (String name : new String[] {"journal.gz", "block.gz"}) {
       ByteArrayOutputStream bytes = new ByteArrayOutputStream();
       try (var out = new GZIPOutputStream(bytes)) {
-        out.write(name.startsWith("journal") ? journal() : block().array());
+        out.write(name.startsWith("journal") ? journal(version) : block().array());
       }
       Files.write(folder.resolve(name), bytes.toByteArray());
     }
   }
 
-  /** Writes the fixtures of a new format version. */
+  /** Writes the fixtures of a new format version: its number, and a folder. */
   public static void main(String[] args) throws IOException {
-    writeFixture(Path.of(args[0]));
+    writeFixture(Integer.parseInt(args[0]), Path.of(args[1]));
   }
 
-  @Test
-  void todaysBytesAreTheGoldenOnes() throws IOException {
-    assertThat(HexFormat.of().formatHex(journal()))
-        .isEqualTo(HexFormat.of().formatHex(fixture("journal.gz")));
-    assertThat(journalImage()).isEqualTo(fixture("journal.gz"));
-    assertThat(block().array()).isEqualTo(fixture("block.gz"));
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void todaysBytesAreTheGoldenOnes(int version) throws IOException {
+    assertThat(HexFormat.of().formatHex(journal(version)))
+        .isEqualTo(HexFormat.of().formatHex(fixture(version, "journal.gz")));
+    assertThat(journalImage(version)).isEqualTo(fixture(version, "journal.gz"));
+    assertThat(block().array()).isEqualTo(fixture(version, "block.gz"));
   }
 
   @Test
   void theBytesAreThoseOfTheDocument() throws IOException {
-    byte[] journal = fixture("journal.gz");
+    byte[] journal = fixture(1, "journal.gz");
     // The example of FORMAT.md, record by record.
     assertThat(HexFormat.of().formatHex(journal, 4096, 4096 + 15)).startsWith("07000000");
     assertThat(journal[4104]).isEqualTo((byte) JournalRecord.Mark.OPENED);
@@ -148,10 +154,15 @@ class FormatTest {
     assertThat(HexFormat.of().formatHex(journal, ids, ids + 4)).isEqualTo("0d000000");
     assertThat(HexFormat.of().formatHex(journal, ids + 8, ids + 21))
         .isEqualTo("01" + "00" + "06" + "00" + "01" + "7f" + "8001" + "ac02" + "d08603");
+    byte[] second = fixture(2, "journal.gz");
+    assertThat(HexFormat.of().formatHex(second, ids, ids + 4)).isEqualTo("1b000000");
+    assertThat(HexFormat.of().formatHex(second, ids + 8, ids + 35))
+        .isEqualTo(
+            "050006" + "00000000" + "01000000" + "7f000000" + "80000000" + "2c010000" + "50c30000");
   }
 
-  @Test
-  void aStoreOfVersionOneOpens() throws IOException {
+  /** A store that holds the golden conversation of a version. */
+  private Path golden(int version) throws IOException {
     Path store = temp.resolve("store");
     ConversationStore.open(store);
     Path conversation = store.resolve("conversations/golden");
@@ -161,8 +172,15 @@ class FormatTest {
     for (Path folder : new Path[] {conversation, blocks}) {
       Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
     }
-    Files.write(conversation.resolve("journal"), fixture("journal.gz"));
-    Files.write(blocks.resolve("00000000.kv"), fixture("block.gz"));
+    Files.write(conversation.resolve("journal"), fixture(version, "journal.gz"));
+    Files.write(blocks.resolve("00000000.kv"), fixture(version, "block.gz"));
+    return store;
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void aStoreOfEachVersionOpens(int version) throws IOException {
+    Path store = golden(version);
     assertThat(ConversationStore.open(store).verify("golden", bytes -> {}).damage()).isEmpty();
     try (Conversation talk = ConversationStore.open(store).openOrCreate("golden", MODEL, LAYOUT)) {
       assertThat(talk.report().findings()).isEmpty();
@@ -176,12 +194,42 @@ class FormatTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void aJournalGoesOnInTheVersionThatItWasMadeWith(int version) throws IOException {
+    Path store = golden(version);
+    ConversationStore conversations = ConversationStore.open(store);
+    try (Conversation talk = conversations.openOrCreate("golden", MODEL, LAYOUT)) {
+      talk.accept(new int[] {7, 70_000}, 0, 2);
+      talk.truncate(6);
+    }
+    conversations.fork("golden", "fork");
+    for (String id : new String[] {"golden", "fork"}) {
+      Path file = store.resolve("conversations").resolve(id).resolve("journal");
+      int expected = id.equals("fork") ? JournalHeader.VERSION : version;
+      assertThat(JournalFile.header(file).version()).isEqualTo(expected);
+      byte[] journal = Files.readAllBytes(file);
+      ByteBuffer fields = ByteBuffer.wrap(journal).order(ByteOrder.LITTLE_ENDIAN);
+      int others = 0;
+      for (int at = JournalHeader.BYTES; fields.getInt(at) != 0; at += 8 + fields.getInt(at)) {
+        int stranger = expected == 1 ? JournalRecord.Ids.PLAIN : JournalRecord.Ids.STOP_BIT;
+        others += journal[at + 8] == stranger ? 1 : 0;
+      }
+      assertThat(others).as("records of the other form").isZero();
+      try (Conversation talk = conversations.openOrCreate(id, MODEL, LAYOUT)) {
+        assertThat(talk.tokens().toArray()).isEqualTo(new int[] {0, 1, 127, 128, 300, 7});
+        assertThat(talk.committedTokens()).isEqualTo(3);
+      }
+    }
+  }
+
   @Test
   void newerVersionsAreRefusedByName() throws IOException {
     for (String name : new String[] {"journal.gz", "block.gz"}) {
-      byte[] page = Arrays.copyOf(fixture(name), 4096);
+      int newest = name.startsWith("journal") ? JournalHeader.VERSION : BlockHeader.VERSION;
+      byte[] page = Arrays.copyOf(fixture(1, name), 4096);
       ByteBuffer fields = ByteBuffer.wrap(page).order(ByteOrder.LITTLE_ENDIAN);
-      fields.putInt(8, 2);
+      fields.putInt(8, newest + 1);
       CRC32C crc = new CRC32C();
       crc.update(page, 0, 124);
       fields.putInt(124, (int) crc.getValue());
@@ -195,8 +243,8 @@ class FormatTest {
                 }
               })
           .isInstanceOf(NewerFormatException.class)
-          .hasMessageContaining("format version 2")
-          .hasMessageContaining("reads up to 1");
+          .hasMessageContaining("format version " + (newest + 1))
+          .hasMessageContaining("reads up to " + newest);
     }
   }
 
@@ -218,6 +266,60 @@ class FormatTest {
     assertThat(Arrays.copyOf(ours, length)).isEqualTo(theirs.toByteArray());
     assertThat(StopBits.decode(theirs.toByteArray(), ids.length)).isEqualTo(ids);
     theirs.releaseLast();
+  }
+
+  private static PayloadReader reader(byte[] payload) {
+    PayloadReader reader = new PayloadReader();
+    reader.take(payload, 0, payload.length);
+    return reader;
+  }
+
+  @Test
+  void numbersAreTheLibrarysStopBits() {
+    Bytes<byte[]> bytes = Bytes.allocateElasticOnHeap();
+    long[] values = new long[127];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = i < 64 ? Long.MAX_VALUE >>> i : (1L << (i - 64));
+      bytes.writeStopBit(values[i]);
+    }
+    bytes.writeInt(-559038737);
+    bytes.writeLong(-81985529216486896L);
+    byte[] payload = bytes.toByteArray();
+    bytes.releaseLast();
+    PayloadReader reader = reader(payload);
+    for (long value : values) {
+      assertThat(reader.readStopBit()).isEqualTo(value);
+    }
+    assertThat(reader.readInt()).isEqualTo(-559038737);
+    assertThat(reader.readLong()).isEqualTo(-81985529216486896L);
+    assertThat(reader.remaining()).isZero();
+    assertThatThrownBy(reader::readStopBit).hasMessageContaining("in the middle of a number");
+    byte[] endless = new byte[20];
+    Arrays.fill(endless, (byte) -1);
+    assertThatThrownBy(reader(endless)::readStopBit).hasMessageContaining("does not end");
+  }
+
+  @Test
+  void plainTokenIdsAreRefusedUnlessTheyFit() {
+    int[] ids = {0, 1, Integer.MAX_VALUE};
+    Bytes<byte[]> bytes = Bytes.allocateElasticOnHeap();
+    new JournalRecord.Ids(JournalRecord.Ids.PLAIN, 9, ids, 1, 2).write(bytes);
+    byte[] sound = bytes.toByteArray();
+    bytes.releaseLast();
+    JournalRecord.Ids back = new JournalRecord.Ids(JournalRecord.Ids.PLAIN);
+    back.read(reader(sound));
+    assertThat(back.from).isEqualTo(9);
+    assertThat(back.ids).isEqualTo(new int[] {1, Integer.MAX_VALUE});
+    byte[] negative = sound.clone();
+    negative[5] = (byte) 0x80;
+    for (byte[] bad :
+        new byte[][] {
+          negative, Arrays.copyOf(sound, sound.length - 1), Arrays.copyOf(sound, sound.length + 4)
+        }) {
+      assertThatThrownBy(() -> new JournalRecord.Ids(JournalRecord.Ids.PLAIN).read(reader(bad)))
+          .isInstanceOf(GatunException.class)
+          .hasMessageContaining("token ids");
+    }
   }
 
   @Test

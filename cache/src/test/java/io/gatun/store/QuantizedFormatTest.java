@@ -87,13 +87,13 @@ class QuantizedFormatTest {
                 block, (int) (4096 + (inKeys ? 0 : layout.keysBytes()) + offset), (int) bytes));
     Path folder = Files.createTempDirectory("gatun-format");
     Path file = folder.resolve("journal");
-    JournalHeader header = new JournalHeader(OWNER, TIME, layout, MODEL.with(layout));
+    JournalHeader header = new JournalHeader(1, OWNER, TIME, layout, MODEL.with(layout));
     new JournalImage(header).write(file);
     try (Journal journal =
         Journal.open(
             file, new Health("golden"), JournalHeader.BYTES, JournalHeader.crc(header.encode()))) {
       journal.append(new JournalRecord.Mark(JournalRecord.Mark.OPENED, TIME + 1));
-      journal.append(new JournalRecord.Ids(0, new int[] {5, 6, 7}, 0, TOKENS));
+      journal.append(header.ids(0, new int[] {5, 6, 7}, 0, TOKENS));
       JournalRecord.Rows rows = new JournalRecord.Rows();
       rows.time = TIME + 2;
       rows.openTail = true;
