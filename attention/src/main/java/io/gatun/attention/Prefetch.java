@@ -16,19 +16,22 @@ import java.util.HexFormat;
  * Asks for cache lines before they are wanted, and does not wait for them.
  *
  * <p>Java has no prefetch, and a load is no substitute: it holds up what follows it in the program
- * until its line is there. So this calls 34 bytes of machine code, in a page of their own
- * that is written first and then made executable, never both at once:
+ * until its line is there. So this calls 77 bytes of machine code, in a page of their own that is
+ * written first and then made executable, never both at once:
  *
  * <pre>
  *   offset  bytes                   x86-64, arguments as Linux passes them: rdi from, rsi to
- *   0       0f 18 0f                again: prefetcht0 [rdi]
- *   3       0f 18 4f 40                    prefetcht0 [rdi + 64]
- *   7       0f 18 8f 80 00 00 00           prefetcht0 [rdi + 128]
- *   14      0f 18 8f c0 00 00 00           prefetcht0 [rdi + 192]
- *   21      48 81 c7 00 01 00 00           add  rdi, 256
- *   28      48 39 f7                       cmp  rdi, rsi
- *   31      72 df                          jb   again
- *   33      c3                             ret
+ *   0       48 39 f7                       cmp  rdi, rsi
+ *   3       73 21                          jae  second
+ *   5       0f 18 0f                again: prefetcht0 [rdi]
+ *   8       0f 18 4f 40                    prefetcht0 [rdi + 64]
+ *   12      0f 18 8f 80 00 00 00           prefetcht0 [rdi + 128]
+ *   19      0f 18 8f c0 00 00 00           prefetcht0 [rdi + 192]
+ *   26      48 81 c7 00 01 00 00           add  rdi, 256
+ *   33      48 39 f7                       cmp  rdi, rsi
+ *   36      72 df                          jb   again
+ *   38                             second: the same for rdx from, rcx to
+ *   76      c3                             ret
  * </pre>
  *
  * <p>A prefetch never faults and changes nothing but time, so an address may be wrong without harm.
@@ -39,7 +42,12 @@ import java.util.HexFormat;
 public final class Prefetch {
   private static final byte[] CODE =
       HexFormat.of()
-          .parseHex("0f180f0f184f400f188f800000000f188fc00000004881c7000100004839f772dfc3");
+          .parseHex(
+              "4839f77321"
+                  + "0f180f0f184f400f188f800000000f188fc00000004881c7000100004839f772df"
+                  + "4839ca7321"
+                  + "0f180a0f184a400f188a800000000f188ac00000004881c2000100004839ca72df"
+                  + "c3");
 
   private static final long PAGE = 4096;
   private static final int READ_WRITE = 3;
@@ -61,7 +69,18 @@ public final class Prefetch {
    */
   public static void lines(long from, long to) {
     try {
-      LINES.invokeExact(from, to);
+      LINES.invokeExact(from, to, 0L, 0L);
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new IllegalStateException("the native call of prefetch", e);
+    }
+  }
+
+  /** The same for two ranges, either of which may be empty. */
+  static void lines(long from, long to, long secondFrom, long secondTo) {
+    try {
+      LINES.invokeExact(from, to, secondFrom, secondTo);
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable e) {
@@ -79,7 +98,7 @@ public final class Prefetch {
       Linker linker = Linker.nativeLinker();
       return linker.downcallHandle(
           code(linker),
-          FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG),
+          FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
           Linker.Option.critical(false));
     } catch (Throwable e) {
       System.getLogger("io.gatun.attention")

@@ -111,12 +111,25 @@ final class ReadAhead {
    * nanoseconds if there are none.
    */
   void next(int tokens) {
-    if (address >= addressEnd && !nextRun()) {
-      return;
+    long from = from();
+    long to = take(tokens);
+    if (from < to) {
+      Prefetch.lines(from, to);
     }
-    long to = Math.min(addressEnd, address + (long) tokens * rowBytes);
-    Prefetch.lines(address, to);
-    address = to;
+  }
+
+  /** Where the next row to be asked for lies. */
+  long from() {
+    if (address >= addressEnd) {
+      nextRun();
+    }
+    return address;
+  }
+
+  /** Counts as asked for so many rows, or those that are left, of this run; returns their end. */
+  long take(int tokens) {
+    address = Math.min(addressEnd, address + (long) tokens * rowBytes);
+    return address;
   }
 
   /** Asks for what is left. */

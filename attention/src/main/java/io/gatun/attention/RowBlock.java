@@ -300,8 +300,10 @@ final class RowBlock {
         softmax.cap(scores, 0, vectors, options.scale(), options.softCap());
         factor = Exp2.LOG2_E;
       }
-      for (int row = 0; row < ROWS; row++) {
-        mask(row, positions[block + row], start, to, vectors);
+      if (!allSeen(block, start, to)) {
+        for (int row = 0; row < ROWS; row++) {
+          mask(row, positions[block + row], start, to, vectors);
+        }
       }
       softmax.step(
           scores,
@@ -317,15 +319,26 @@ final class RowBlock {
       // A tile's sum by itself: chains of additions are then of 128 tokens, not of 512.
       Arrays.fill(tileSums, 0f);
       tile.accumulate(valueKernel, scores, tileSums, 0, count, rowsAhead);
-      add(block * valueKernel.stride());
+      softmax.add(tileSums, sums, block * valueKernel.stride(), tileSums.length);
     }
   }
 
-  /** Adds the tile's sums to those of the split, from index {@code at} on. */
-  private void add(int at) {
-    for (int i = 0; i < tileSums.length; i++) {
-      sums[at + i] += tileSums[i];
+  /**
+   * Whether the rows of a block see all of a tile's tokens, and no vector of scores has lanes to
+   * spare: so it is as a rule, and then there is nothing to mask.
+   */
+  private boolean allSeen(int block, long start, long end) {
+    if ((end - start) % group != 0) {
+      return false;
     }
+    for (int row = block; row < block + ROWS; row++) {
+      long position = positions[row];
+      if (position + 1 < end
+          || options.windowStart(position) > start && end > options.sinkTokens()) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Sets the scores of one row to minus infinity where it does not see the token. */
@@ -375,10 +388,7 @@ final class RowBlock {
     float add = Exp2.of(maximum - joint);
     maxima[row] = joint;
     totals[row] = Math.fma(totals[row], old, total * add);
-    int to = row * stride;
-    for (int i = 0; i < stride; i++) {
-      merged[to + i] = Math.fma(merged[to + i], old, from[at + i] * add);
-    }
+    softmax.merge(merged, row * stride, old, from, at, add, stride);
   }
 
   /** Floats of one row in a store of splits. */

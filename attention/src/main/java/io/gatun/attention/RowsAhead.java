@@ -40,8 +40,13 @@ final class RowsAhead {
 
   /** To be called by a key kernel when it has taken in {@code tokens} keys. */
   void amongKeys(int tokens) {
-    keys.next(tokens);
-    values.next(Math.max(1, tokens * 3 / 4));
+    long key = keys.from();
+    long keysEnd = keys.take(tokens);
+    long value = values.from();
+    long valuesEnd = values.take(Math.max(1, tokens * 3 / 4));
+    if (key < keysEnd || value < valuesEnd) {
+      Prefetch.lines(key, keysEnd, value, valuesEnd);
+    }
   }
 
   /**

@@ -189,6 +189,21 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
+    public void add(float[] from, float[] to, int at, int count) {
+      for (int i = 0; i < count; i++) {
+        to[at + i] += from[i];
+      }
+    }
+
+    @Override
+    public void merge(
+        float[] to, int toAt, float factor, float[] from, int fromAt, float fromFactor, int count) {
+      for (int i = 0; i < count; i++) {
+        to[toAt + i] = Math.fma(to[toAt + i], factor, from[fromAt + i] * fromFactor);
+      }
+    }
+
+    @Override
     public float total(float[] state, int at, int row) {
       return state[at + ROWS + row];
     }

@@ -36,6 +36,22 @@ interface SoftmaxKernel {
       int sumsAt,
       int stride);
 
+  /**
+   * Adds the sums of a tile to those of a split: {@code to[at + i] += from[i]}.
+   *
+   * @param count a multiple of the vector length
+   */
+  void add(float[] from, float[] to, int at, int count);
+
+  /**
+   * Merges two weighted sums: {@code to[toAt + i] = to[toAt + i] * factor + from[fromAt + i] *
+   * fromFactor}, the last product rounded, the rest fused.
+   *
+   * @param count a multiple of the vector length
+   */
+  void merge(
+      float[] to, int toAt, float factor, float[] from, int fromAt, float fromFactor, int count);
+
   /** Starts rows that have seen nothing: maximum minus infinity, sum 0. */
   void clear(float[] state, int stateAt);
 

@@ -107,6 +107,27 @@ final class VectorSoftmax implements SoftmaxKernel {
     }
   }
 
+  // In plain loops over two arrays, which may be one and the same, C2 takes number by number.
+
+  @Override
+  public void add(float[] from, float[] to, int at, int count) {
+    for (int i = 0; i < count; i += COUNT) {
+      FloatVector.fromArray(FLOATS, to, at + i)
+          .add(FloatVector.fromArray(FLOATS, from, i))
+          .intoArray(to, at + i);
+    }
+  }
+
+  @Override
+  public void merge(
+      float[] to, int toAt, float factor, float[] from, int fromAt, float fromFactor, int count) {
+    FloatVector scale = FloatVector.broadcast(FLOATS, factor);
+    for (int i = 0; i < count; i += COUNT) {
+      FloatVector added = FloatVector.fromArray(FLOATS, from, fromAt + i).mul(fromFactor);
+      FloatVector.fromArray(FLOATS, to, toAt + i).fma(scale, added).intoArray(to, toAt + i);
+    }
+  }
+
   private static FloatVector rise(FloatVector f) {
     FloatVector p = FloatVector.broadcast(FLOATS, Exp2.C6);
     p = p.fma(f, FloatVector.broadcast(FLOATS, Exp2.C5));

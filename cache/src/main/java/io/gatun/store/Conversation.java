@@ -302,6 +302,7 @@ public final class Conversation implements AutoCloseable {
    * rows, and the next append goes to a fresh block.
    *
    * @throws IllegalArgumentException if there are fewer tokens
+   * @throws DiskFullException if the journal has no room to say so; nothing was cut
    */
   public synchronized void truncate(long position) {
     checkUsable();

@@ -135,9 +135,10 @@ class DiskFullTest {
         }
         Throwable atCommit = null;
         for (int i = 0; i < 20_000 && atCommit == null; i++) {
-          one.truncate(one.tokens().count() - 1);
           atCommit =
               catchThrowable(() -> {
+                // Any of the three may be the one that meets the end of the journal.
+                one.truncate(one.tokens().count() - 1);
                 one.accept(9);
                 one.cache().truncate(one.cache().length() == 60 ? 59 : one.cache().length());
                 one.commit();
