@@ -30,6 +30,13 @@ final class DecodeBatch {
   /** Tasks of the team that a thread gets, so that all threads end at about one time. */
   private static final int SHARES = 8;
 
+  /**
+   * Splits of one head that are worked through before the next head's turn. The heads of some thousand
+   * tokens lie in the same blocks: so a block of a file that does not fit RAM is read once in a step,
+   * and not once for each head.
+   */
+  private static final int STRETCH = 16;
+
   // By sequence, shortest first.
   private int[] numbers = new int[0];
   private KvView[] views = new KvView[0];
@@ -202,21 +209,28 @@ final class DecodeBatch {
         : Math.max(windowSplits[sequence], sharedSplits[sequence]) + index - sinks;
   }
 
-  /** Works through pieces that follow each other: one's rows are brought in while the one before is worked on. */
+  /**
+   * Works through pieces that follow each other. A sequence has them stretch by stretch, head by head
+   * in a stretch, split by split: {@code [stretches][kvHeads][STRETCH]}, fewer in the last. Within a
+   * head one piece's rows are brought in while the one before is worked on.
+   */
   private void task(int number, int worker) {
     int from = number * piecesPerTask;
     int to = Math.min(from + piecesPerTask, pieces);
-    int headEnd = from;
+    int runEnd = from;
     for (int piece = from; piece < to; piece++) {
       int sequence = sequenceOf(piece);
-      int own = ownSplits(sequence);
       int index = piece - firstPieces[sequence];
-      if (piece == headEnd) {
-        headEnd = Math.min(to, piece + own - index % own);
-        int last = ownSplit(sequence, (headEnd - 1 - firstPieces[sequence]) % own);
+      int start = index / (STRETCH * groups.kvHeads()) * STRETCH;
+      int width = Math.min(STRETCH, ownSplits(sequence) - start);
+      int inStretch = index - start * groups.kvHeads();
+      int own = start + inStretch % width;
+      if (piece == runEnd) {
+        runEnd = Math.min(to, piece + width - inStretch % width);
+        int last = ownSplit(sequence, own + runEnd - 1 - piece);
         groups.workers()[worker].restart((last + 1L) * RowBlock.SPLIT);
       }
-      piece(worker, sequence, index / own, ownSplit(sequence, index % own));
+      piece(worker, sequence, inStretch / width, ownSplit(sequence, own));
     }
   }
 

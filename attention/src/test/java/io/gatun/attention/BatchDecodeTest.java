@@ -128,6 +128,38 @@ class BatchDecodeTest {
     }
   }
 
+  /** Longer than a stretch of a head, by a piece; a whole number of them; with a window in between. */
+  @Test
+  void longSequencesAreWorkedThroughStretchByStretch() {
+    KvShape shape = new KvShape(1, 3, 16, 16);
+    try (Fixture f = new Fixture(11, shape, KvType.F32, KvType.F32, 1024, 6)) {
+      f.append(2 * 8192 - 300);
+      KvCache shorter = f.cache.fork(8192 + 5);
+      f.append(700);
+      List<KvView> views = List.of(f.cache.live(), shorter.live(), f.cache.live());
+      for (AttentionOptions options :
+          List.of(f.options, f.options.withWindow(9_000).withSinkTokens(600))) {
+        MemorySegment q = f.queries(views.size());
+        MemorySegment first = null;
+        for (int threads = 1; threads <= 3; threads++) {
+          MemorySegment out = f.outputs(views.size());
+          MemorySegment alone = f.outputs(1);
+          try (Team team = Team.of(threads);
+              GqaAttention attention = GqaAttention.create(f.layout(), options, team)) {
+            attention.decode(views, 0, q, out);
+            attention.decode(f.cache.live(), 0, q, alone);
+          }
+          assertThat(alone.mismatch(out.asSlice(0, alone.byteSize()))).isEqualTo(-1);
+          first = first == null ? out : first;
+          assertThat(out.mismatch(first)).as("%d threads, %s", threads, options).isEqualTo(-1);
+          double[] expected = ReferenceAttention.attend(f.cache.live(), 0, options, 1, q);
+          assertThat(Fixture.error(expected, alone)).isLessThan(4e-6);
+        }
+      }
+      shorter.close();
+    }
+  }
+
   @Test
   void manySequencesWithOneBeginningDoNotFitOneTask() {
     KvShape shape = new KvShape(1, 1, 64, 64);

@@ -53,7 +53,7 @@ public final class BlockMemory {
    * vector in it is an object: megabytes a step. So rows are of one class, wherever they lie.
    */
   public static KvBlock.Memory parts(KvLayout layout, MemorySegment whole, long offset) {
-    MemorySegment memory = Posix.AVAILABLE ? Posix.asNative(whole) : whole;
+    MemorySegment memory = whole.isMapped() && Posix.AVAILABLE ? Posix.asNative(whole) : whole;
     MemorySegment keys = memory.asSlice(offset, layout.keysBytes());
     MemorySegment values =
         layout.shape().valuesInKeys()

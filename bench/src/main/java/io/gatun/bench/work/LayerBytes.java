@@ -11,15 +11,15 @@ public final class LayerBytes {
   private LayerBytes() {}
 
   /**
-   * Per run and KV head the keys, then the values, each with its scales, if it has any: the order in
-   * which a kernel walks them.
+   * Per run and KV head the keys, then the values, each with its scales, if it has any: run by run,
+   * so that a file larger than RAM is read once, as decoding does it.
    */
   public static List<MemorySegment> of(KvView view, int layer) {
     KvLayout layout = view.layout();
     List<MemorySegment> slices = new ArrayList<>();
-    for (int head = 0; head < layout.shape().kvHeads(); head++) {
-      for (int run = 0; run < view.runs(); run++) {
-        long rows = view.runTokens(run);
+    for (int run = 0; run < view.runs(); run++) {
+      long rows = view.runTokens(run);
+      for (int head = 0; head < layout.shape().kvHeads(); head++) {
         add(
             slices,
             view.keys(run),
