@@ -73,7 +73,7 @@ public final class ScalingText {
     return table.text();
   }
 
-  /** What a token costs, from the points that come from memory. */
+  /** What a token costs, from the points that come from memory, or, if the last does, from disk. */
   static String fitted(List<ScalingRow> rows) {
     List<ScalingRow> points = fittedPoints(rows);
     if (points.size() < 2) {
@@ -100,7 +100,11 @@ public final class ScalingText {
   }
 
   private static List<ScalingRow> fittedPoints(List<ScalingRow> rows) {
-    List<ScalingRow> large = rows.stream().filter(row -> row.stepBytes() >= FROM_MEMORY).toList();
+    boolean fromDisk = rows.getLast().majorFaults() >= 1;
+    List<ScalingRow> large =
+        rows.stream()
+            .filter(row -> fromDisk ? row.majorFaults() >= 1 : row.stepBytes() >= FROM_MEMORY)
+            .toList();
     return large.size() >= 2 ? large : rows;
   }
 

@@ -51,7 +51,22 @@ class ScalingTest {
     assertThat(ScalingText.text(rows)).contains("series\n").contains("ms/step").contains("64k");
   }
 
+  @Test
+  void theFitOfFilesLargerThanRamLeavesOutWhatRamHolds() {
+    List<ScalingRow> rows = new ArrayList<>();
+    for (long context = 65_536; context <= 524_288; context *= 2) {
+      boolean fits = context < 262_144;
+      rows.add(row(context, fits ? 50.0 * context : 3e6 + 6000.0 * context, fits ? 0 : 900));
+    }
+    assertThat(ScalingText.fitted(rows))
+        .contains("fit over 256k to 512k: 3.00 ms + 6000.00 ns per token");
+  }
+
   private static ScalingRow row(long context, double nanos) {
+    return row(context, nanos, 0);
+  }
+
+  private static ScalingRow row(long context, double nanos, double majorFaults) {
     Summary one = Summary.of(1);
     return new ScalingRow(
         "series",
@@ -70,7 +85,7 @@ class ScalingTest {
         1 << 28,
         1 << 24,
         0,
-        0,
+        majorFaults,
         50.0 * context,
         context * 4096,
         context * 4096);
