@@ -68,13 +68,7 @@ public final class Prefetch {
    * and for up to three more, since it takes four at a time.
    */
   public static void lines(long from, long to) {
-    try {
-      LINES.invokeExact(from, to, 0L, 0L);
-    } catch (RuntimeException | Error e) {
-      throw e;
-    } catch (Throwable e) {
-      throw new IllegalStateException("the native call of prefetch", e);
-    }
+    lines(from, to, 0, 0);
   }
 
   /** The same for two ranges, either of which may be empty. */

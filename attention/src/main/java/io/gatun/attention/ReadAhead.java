@@ -118,7 +118,7 @@ final class ReadAhead {
     }
   }
 
-  /** Where the next row to be asked for lies. */
+  /** Where the next row to be asked for lies; goes on to the next run where one has ended. */
   long from() {
     if (address >= addressEnd) {
       nextRun();

@@ -145,11 +145,8 @@ final class JournalScan {
   }
 
   private int getInt(long position) {
-    int at = (int) (position - bufferStart);
-    return (buffer[at] & 0xff)
-        | (buffer[at + 1] & 0xff) << 8
-        | (buffer[at + 2] & 0xff) << 16
-        | (buffer[at + 3] & 0xff) << 24;
+    in.take(buffer, (int) (position - bufferStart), Integer.BYTES);
+    return in.readInt();
   }
 
   /** Sees to it that these bytes, and those of the frame before them, are in the buffer. */
