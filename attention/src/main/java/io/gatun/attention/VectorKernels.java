@@ -9,6 +9,10 @@ final class VectorKernels implements Kernels {
     return Lanes.COUNT == 16 || Lanes.COUNT == 8 || Lanes.COUNT == 4;
   }
 
+  VectorKernels() {
+    VectorWarmup.start();
+  }
+
   @Override
   public int tokensPerVector() {
     return Lanes.COUNT / ROWS;
