@@ -31,7 +31,8 @@ final class VectorKernels implements Kernels {
     if (format.type().quantized()) {
       Class<? extends QuantKeys> template =
           switch (Lanes.COUNT) {
-            case 16 -> wide ? QuantKeys16Wide.class : QuantKeys16.class;
+            case 16 ->
+                wide && format.type().bits() == 8 ? QuantKeys16Wide.class : QuantKeys16.class;
             case 8 -> QuantKeys8.class;
             default -> QuantKeys4.class;
           };
