@@ -38,13 +38,12 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>Design note: the Vector API is Java code that C2 inlines into each kernel, with what it has
  * seen of that code's branches and types so far. If compiled code then meets something else (an
  * operation whose table entry is not filled yet, a second kind of shift), it is given up, and C2
- * counts that against the method of the JDK for good. When it compiles a kernel, it adds those
- * counts up over all that it inlines, some hundred operations; where the sum comes to 100 ({@code
- * PerMethodTrapLimit}) it trusts no branch any more and compiles the JDK's error paths as well, and
- * then a vector that an error message would name is an object: 160 bytes for every 4 keys, seen for
- * all types at once in a process that had met the operations in an unlucky order. So the code of the
- * JDK is to meet all there is early on. A few thousand rounds, about a second, in a thread of its
- * own, are done before any kernel has been interpreted often enough to be compiled.
+ * counts that against the method of the JDK for good. A kernel inlines some hundred operations, and
+ * where enough such counts come together, the JDK's error paths are compiled as well and some vectors
+ * stay objects: 80 or 160 bytes for every 4 keys, seen for all types at once in a process that had
+ * met the operations in an unlucky order. KERNEL.md, section 6, has what was found. So the code of
+ * the JDK is to meet all there is early on: a few thousand rounds, about a second, in a thread of its
+ * own, which as a rule are done before a kernel has been interpreted often enough to be compiled.
  */
 final class VectorWarmup {
   private static final int ROUNDS = 3000;
