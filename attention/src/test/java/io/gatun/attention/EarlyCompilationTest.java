@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
  * Kernels that are compiled long before they have met all that comes, as on a machine that is busy:
  * {@code attention/pom.xml} runs this with {@code -XX:CompileThresholdScaling=0.3} in a JVM of its
  * own. Before {@link VectorWarmup}, and before key kernels were written so that C2 knows their types,
- * some formats allocated for good then, in every run that was made with 512-bit vectors (8 of 8).
+ * some formats allocated for good then, in 7 of 8 runs with 512-bit vectors.
  */
 @Tag("compiled-early")
 class EarlyCompilationTest {
