@@ -26,7 +26,8 @@ final class VectorKernels implements Kernels {
   @Override
   public KeyKernel keys(KvLayout layout) {
     RowFormat format = RowFormat.ofKeys(layout);
-    // Whole sets of 4 vectors of 16 floats, which in the quantised types are a group.
+    // Whole sets of 4 vectors of 16 floats, which in the quantised types are a group. Q4 is as fast
+    // with the smaller kernel, which C2 compiles with less risk (KERNEL.md, section 6).
     boolean wide = format.dim() % (4 * Lanes.COUNT) == 0;
     if (format.type().quantized()) {
       Class<? extends QuantKeys> template =

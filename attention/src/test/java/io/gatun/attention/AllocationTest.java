@@ -70,17 +70,11 @@ class AllocationTest {
    */
   @Test
   void neitherDoStepsOverManyFormatsInOneProcess() {
-    List<KvShape> shapes = List.of(new KvShape(1, 1, 128, 128), new KvShape(1, 2, 64, 64));
-    List<Fixture> fixtures = new ArrayList<>();
+    List<Fixture> fixtures = Fixture.ofTenFormats();
     List<GqaAttention> attentions = new ArrayList<>();
     try (Team team = Team.of(1)) {
-      for (KvShape shape : shapes) {
-        for (KvType type : List.of(KvType.F32, KvType.F16, KvType.BF16, KvType.Q8, KvType.Q4)) {
-          Fixture f = new Fixture(5, shape, type, type, 1024, shape.kvHeads() == 1 ? 4 : 14);
-          f.append(700);
-          fixtures.add(f);
-          attentions.add(GqaAttention.create(f.layout(), f.options, team));
-        }
+      for (Fixture f : fixtures) {
+        attentions.add(GqaAttention.create(f.layout(), f.options, team));
       }
       MemorySegment q = fixtures.getLast().gaussian(14 * 128);
       MemorySegment out = fixtures.getLast().zeros(14 * 128);

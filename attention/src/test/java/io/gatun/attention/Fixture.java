@@ -7,6 +7,7 @@ import io.gatun.cache.KvType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 
@@ -25,6 +26,19 @@ final class Fixture implements AutoCloseable {
     random = new Random(seed);
     options = AttentionOptions.of(numHeads, shape.keyDim());
     cache = KvCache.builder(shape).types(keys, values).blockTokens(blockTokens).build();
+  }
+
+  /** All types in two shapes, 4 and 14 query heads, with 700 tokens each. */
+  static List<Fixture> ofTenFormats() {
+    List<Fixture> fixtures = new ArrayList<>();
+    for (KvShape shape : List.of(new KvShape(1, 1, 128, 128), new KvShape(1, 2, 64, 64))) {
+      for (KvType type : TYPES) {
+        Fixture f = new Fixture(5, shape, type, type, 1024, shape.kvHeads() == 1 ? 4 : 14);
+        f.append(700);
+        fixtures.add(f);
+      }
+    }
+    return fixtures;
   }
 
   KvLayout layout() {
