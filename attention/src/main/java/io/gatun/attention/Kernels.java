@@ -4,8 +4,8 @@ import io.gatun.cache.KvLayout;
 import java.lang.System.Logger.Level;
 
 /**
- * The inner loops, in one of two makes: on the Vector API or in plain Java. Which one is settled
- * once per process, here.
+ * The inner loops, in one of three makes: in machine code, on the Vector API, or in plain Java. Which
+ * one is settled once per process, here.
  */
 interface Kernels {
   /** Query rows that a kernel takes at a time. */
@@ -13,6 +13,14 @@ interface Kernels {
 
   /** Tokens whose scores against {@link #ROWS} rows stand side by side in one vector. */
   int tokensPerVector();
+
+  /**
+   * Whether the kernels of values ask for those to come as evenly as the kernels of keys do; the
+   * others ask for most of a tile's values while its keys are worked on.
+   */
+  default boolean asksForValues() {
+    return false;
+  }
 
   /** What does the work, for people to read. */
   String description();
@@ -26,7 +34,10 @@ interface Kernels {
   /** The softmax. */
   SoftmaxKernel softmax();
 
-  /** Those that this process uses. */
+  /** Property that says which are to be used: {@code machine}, {@code vector} or {@code plain}. */
+  String PROPERTY = "gatun.kernels";
+
+  /** Those that this process uses: the first that are to be had, from what the property says on. */
   static Kernels best() {
     return Holder.BEST;
   }
@@ -38,6 +49,10 @@ interface Kernels {
     private Holder() {}
 
     private static Kernels choose() {
+      String asked = System.getProperty(PROPERTY, "machine");
+      if (asked.equals("plain")) {
+        return new ScalarKernels();
+      }
       if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
         return withoutVectors(
             "start java with --add-modules jdk.incubator.vector to use vector instructions");
@@ -45,13 +60,29 @@ interface Kernels {
       if (!VectorKernels.supported()) {
         return withoutVectors("the machine's vectors are not of 128 bits or more");
       }
+      if (asked.equals("machine")) {
+        try {
+          return new MachineKernels();
+        } catch (IllegalStateException e) {
+          log(Level.DEBUG, "attention runs on the Vector API: {0}", e.getMessage());
+        }
+      } else if (!asked.equals("vector")) {
+        log(
+            Level.WARNING,
+            "-D{0}={1} is none of machine, vector, plain; attention runs on the Vector API",
+            PROPERTY,
+            asked);
+      }
       return new VectorKernels();
     }
 
     private static Kernels withoutVectors(String why) {
-      System.getLogger("io.gatun.attention")
-          .log(Level.WARNING, "attention runs in plain Java, many times slower: {0}", why);
+      log(Level.WARNING, "attention runs in plain Java, many times slower: {0}", why);
       return new ScalarKernels();
+    }
+
+    private static void log(Level level, String message, Object... arguments) {
+      System.getLogger("io.gatun.attention").log(level, message, arguments);
     }
   }
 }

@@ -35,10 +35,10 @@ interface KeyKernel {
       long offset,
       long scaleOffset,
       int tokens,
-      float[] q,
+      Floats q,
       int qAt,
       int rows,
-      float[] scores,
+      Floats scores,
       int at,
       RowsAhead ahead);
 }

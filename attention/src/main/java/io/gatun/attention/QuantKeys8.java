@@ -49,12 +49,14 @@ final class QuantKeys8 extends QuantKeys {
       long offset,
       long scaleOffset,
       int tokens,
-      float[] q,
+      Floats queries,
       int qAt,
       int rows,
-      float[] scores,
+      Floats to,
       int at,
       RowsAhead ahead) {
+    float[] q = queries.array();
+    float[] scores = to.array();
     int q1 = qAt + STRIDE;
     int q2 = q1 + STRIDE;
     int q3 = q2 + STRIDE;

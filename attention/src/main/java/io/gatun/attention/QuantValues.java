@@ -104,12 +104,14 @@ final class QuantValues implements ValueKernel {
       long offset,
       long scaleOffset,
       int tokens,
-      float[] weights,
+      Floats weighted,
       int weightsAt,
-      float[] sums,
+      Floats to,
       int at,
       int rows,
       RowsAhead ahead) {
+    float[] weights = weighted.array();
+    float[] sums = to.array();
     int plane = weights.length / (1 + GROUPS);
     for (int group = 0; group < GROUPS; group++) {
       int scaledAt = weightsAt + (1 + group) * plane;

@@ -126,6 +126,11 @@ final class ReadAhead {
     return address;
   }
 
+  /** Rows of this run that are still to be asked for, after {@link #from}. */
+  int rows() {
+    return rowBytes == 0 ? 0 : (int) ((addressEnd - address) / rowBytes);
+  }
+
   /** Counts as asked for so many rows, or those that are left, of this run; returns their end. */
   long take(int tokens) {
     address = Math.min(addressEnd, address + (long) tokens * rowBytes);

@@ -45,6 +45,7 @@ final class RowBlock {
   private final Tile tile;
 
   private final RowsAhead rowsAhead;
+  private final boolean valuesApart;
 
   /** Tokens that are read ahead at a time where nothing can be prefetched. */
   private final int aheadTokens;
@@ -76,10 +77,10 @@ final class RowBlock {
   /** Position of each row's token. */
   private final long[] positions;
 
-  private final float[] q; // [rows][keyStride]
-  private final float[] scores; // [weightPlanes][TILE / T][ROWS][T]
+  private final Floats q; // [rows][keyStride]
+  private final Floats scores; // [weightPlanes][TILE / T][ROWS][T]
   private final float[] state; // [rows / ROWS][3][ROWS][T]
-  private final float[] tileSums; // [ROWS][valueStride], of the current tile
+  private final Floats tileSums; // [ROWS][valueStride], of the current tile
   private final float[] sums; // [rows][valueStride], of the current split
   private final float[] maxima; // [rows], of the splits merged so far
   private final float[] totals; // [rows]
@@ -100,7 +101,8 @@ final class RowBlock {
     this.softmax = kernels.softmax();
     this.group = kernels.tokensPerVector();
     this.lanes = ROWS * group;
-    this.rowsAhead = new RowsAhead(layout);
+    this.valuesApart = kernels.asksForValues();
+    this.rowsAhead = new RowsAhead(layout, kernels.asksForValues());
     this.aheadTokens = Math.clamp(AHEAD_BYTES / bytesPerToken(layout), TILE, SPLIT) / TILE * TILE;
     this.stateFloats = 3 * lanes;
     this.tile = new Tile(layout, group, TILE, arena);
@@ -108,10 +110,10 @@ final class RowBlock {
     pathNumbers = new int[padded / ROWS];
     pathEnds = new int[padded / ROWS];
     positions = new long[padded];
-    q = new float[padded * keyKernel.stride()];
-    scores = new float[TILE * ROWS * valueKernel.weightPlanes()];
+    q = Floats.of(padded * keyKernel.stride());
+    scores = Floats.of(TILE * ROWS * valueKernel.weightPlanes());
     state = new float[padded / ROWS * stateFloats];
-    tileSums = new float[ROWS * valueKernel.stride()];
+    tileSums = Floats.of(ROWS * valueKernel.stride());
     sums = new float[padded * valueKernel.stride()];
     maxima = new float[padded];
     totals = new float[padded];
@@ -158,7 +160,7 @@ final class RowBlock {
 
   /** Adds a row, {@code f32 [keyDim]} at {@code offset}, of the token at {@code position}. */
   void add(MemorySegment from, long offset, long position) {
-    keyKernel.prepare(from, offset, q, rows * keyKernel.stride());
+    keyKernel.prepare(from, offset, q.array(), rows * keyKernel.stride());
     positions[rows++] = position;
     lowest = Math.min(lowest, position);
     highest = Math.max(highest, position);
@@ -182,7 +184,7 @@ final class RowBlock {
 
   /** Completes the last block with rows of zeros. */
   private void fillUp() {
-    Arrays.fill(q, rows * keyKernel.stride(), padded(rows) * keyKernel.stride(), 0f);
+    Arrays.fill(q.array(), rows * keyKernel.stride(), padded(rows) * keyKernel.stride(), 0f);
     Arrays.fill(positions, rows, padded(rows), rows == 0 ? -1 : positions[rows - 1]);
   }
 
@@ -277,11 +279,14 @@ final class RowBlock {
     }
     if (aheadEnd < start) {
       aheadEnd = Math.min(start + LEAD, to);
-      rowsAhead.begin(view, layer, kvHead, start, aheadEnd, start, start);
+      long valuesEnd = valuesApart ? aheadEnd : start;
+      rowsAhead.begin(view, layer, kvHead, start, aheadEnd, start, valuesEnd);
       rowsAhead.finish();
     }
     long goal = Math.max(aheadEnd, Math.min(to + LEAD, limit));
-    rowsAhead.begin(view, layer, kvHead, aheadEnd, goal, start, to);
+    long valuesFrom = valuesApart ? aheadEnd : start;
+    long valuesEnd = valuesApart ? goal : to;
+    rowsAhead.begin(view, layer, kvHead, aheadEnd, goal, valuesFrom, valuesEnd);
     aheadEnd = goal;
   }
 
@@ -297,7 +302,7 @@ final class RowBlock {
       tile.scores(keyKernel, q, block * keyKernel.stride(), count, scores, rowsAhead);
       float factor = options.scale() * Exp2.LOG2_E;
       if (options.softCap() > 0) {
-        softmax.cap(scores, 0, vectors, options.scale(), options.softCap());
+        softmax.cap(scores.array(), 0, vectors, options.scale(), options.softCap());
         factor = Exp2.LOG2_E;
       }
       if (!allSeen(block, start, to)) {
@@ -306,7 +311,7 @@ final class RowBlock {
         }
       }
       softmax.step(
-          scores,
+          scores.array(),
           0,
           vectors,
           factor,
@@ -317,9 +322,9 @@ final class RowBlock {
           block * valueKernel.stride(),
           valueKernel.stride());
       // A tile's sum by itself: chains of additions are then of 128 tokens, not of 512.
-      Arrays.fill(tileSums, 0f);
+      Arrays.fill(tileSums.array(), 0f);
       tile.accumulate(valueKernel, scores, tileSums, 0, count, rowsAhead);
-      softmax.add(tileSums, sums, block * valueKernel.stride(), tileSums.length);
+      softmax.add(tileSums.array(), sums, block * valueKernel.stride(), tileSums.array().length);
     }
   }
 
@@ -357,7 +362,7 @@ final class RowBlock {
   }
 
   private void hide(int row, int column) {
-    scores[column / group * lanes + row * group + column % group] = Float.NEGATIVE_INFINITY;
+    scores.array()[column / group * lanes + row * group + column % group] = Float.NEGATIVE_INFINITY;
   }
 
   /** Merges the split just worked through with those before it. */

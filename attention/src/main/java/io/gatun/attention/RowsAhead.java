@@ -19,10 +19,17 @@ final class RowsAhead {
   /** Value rows of a tile that are asked for before its first keys are worked on. */
   private static final int FIRST_VALUES = 4;
 
+  private final boolean valuesApart;
   private final ReadAhead keys;
   private final ReadAhead values;
 
-  RowsAhead(KvLayout layout) {
+  /**
+   * Scratch for one worker.
+   *
+   * @param valuesApart see {@link Kernels#asksForValues}
+   */
+  RowsAhead(KvLayout layout, boolean valuesApart) {
+    this.valuesApart = valuesApart;
     keys = new ReadAhead(layout, true);
     values = new ReadAhead(layout, false);
   }
@@ -35,15 +42,27 @@ final class RowsAhead {
       KvView view, int layer, int kvHead, long keyFrom, long keyTo, long valueFrom, long valueTo) {
     keys.begin(view, layer, kvHead, keyFrom, keyTo);
     values.begin(view, layer, kvHead, valueFrom, valueTo);
-    values.next(FIRST_VALUES);
+    if (!valuesApart) {
+      values.next(FIRST_VALUES);
+    }
+  }
+
+  /** The keys to come, for a kernel that asks for them itself. */
+  ReadAhead keys() {
+    return keys;
+  }
+
+  /** The values to come, for a kernel that asks for them itself. */
+  ReadAhead values() {
+    return values;
   }
 
   /** To be called by a key kernel when it has taken in {@code tokens} keys. */
   void amongKeys(int tokens) {
     long key = keys.from();
     long keysEnd = keys.take(tokens);
-    long value = values.from();
-    long valuesEnd = values.take(Math.max(1, tokens * 3 / 4));
+    long value = valuesApart ? 0 : values.from();
+    long valuesEnd = valuesApart ? 0 : values.take(Math.max(1, tokens * 3 / 4));
     if (key < keysEnd || value < valuesEnd) {
       Prefetch.lines(key, keysEnd, value, valuesEnd);
     }
@@ -55,7 +74,7 @@ final class RowsAhead {
    * @param parts of a row, after each of which this is called
    */
   void amongValues(int tokens, int parts) {
-    values.next(Math.ceilDiv(tokens, 4 * parts));
+    values.next(Math.ceilDiv(tokens, (valuesApart ? 1 : 4) * parts));
   }
 
   /** Asks for what is left. */

@@ -55,12 +55,14 @@ final class ScalarKernels implements Kernels {
         long offset,
         long scaleOffset,
         int tokens,
-        float[] q,
+        Floats queries,
         int qAt,
         int rows,
-        float[] scores,
+        Floats to,
         int at,
         RowsAhead ahead) {
+      float[] q = queries.array();
+      float[] scores = to.array();
       for (int t = 0; t < tokens; t++) {
         long row = offset + (long) t * format.rowBytes();
         long scales = scaleOffset + (long) t * format.scaleBytes();
@@ -101,12 +103,14 @@ final class ScalarKernels implements Kernels {
         long offset,
         long scaleOffset,
         int tokens,
-        float[] weights,
+        Floats weighted,
         int weightsAt,
-        float[] sums,
+        Floats to,
         int at,
         int rows,
         RowsAhead ahead) {
+      float[] weights = weighted.array();
+      float[] sums = to.array();
       for (int t = 0; t < tokens; t++) {
         long row = offset + (long) t * format.rowBytes();
         long scales = scaleOffset + (long) t * format.scaleBytes();

@@ -196,7 +196,7 @@ final class Tile {
   }
 
   /** Scores of all tokens of the tile against one block of rows. */
-  void scores(KeyKernel kernel, float[] q, int qAt, int rows, float[] scores, RowsAhead ahead) {
+  void scores(KeyKernel kernel, Floats q, int qAt, int rows, Floats scores, RowsAhead ahead) {
     int at = 0;
     for (int i = 0; i < pieces; i++) {
       kernel.scores(
@@ -207,7 +207,7 @@ final class Tile {
 
   /** Adds the weighted values of all tokens of the tile to one block of rows. */
   void accumulate(
-      ValueKernel kernel, float[] weights, float[] sums, int at, int rows, RowsAhead ahead) {
+      ValueKernel kernel, Floats weights, Floats sums, int at, int rows, RowsAhead ahead) {
     int weightsAt = 0;
     for (int i = 0; i < pieces; i++) {
       kernel.accumulate(

@@ -37,9 +37,9 @@ interface ValueKernel {
       long offset,
       long scaleOffset,
       int tokens,
-      float[] weights,
+      Floats weights,
       int weightsAt,
-      float[] sums,
+      Floats sums,
       int at,
       int rows,
       RowsAhead ahead);

@@ -9,10 +9,6 @@ final class VectorKernels implements Kernels {
     return Lanes.COUNT == 16 || Lanes.COUNT == 8 || Lanes.COUNT == 4;
   }
 
-  VectorKernels() {
-    VectorWarmup.start();
-  }
-
   @Override
   public int tokensPerVector() {
     return Lanes.COUNT / ROWS;
@@ -25,6 +21,12 @@ final class VectorKernels implements Kernels {
 
   @Override
   public KeyKernel keys(KvLayout layout) {
+    VectorWarmup.start();
+    return unused(layout);
+  }
+
+  /** The same where its loops will not be run: it only prepares queries. */
+  KeyKernel unused(KvLayout layout) {
     RowFormat format = RowFormat.ofKeys(layout);
     // Whole sets of 4 vectors of 16 floats, which in the quantised types are a group. Q4 is as fast
     // with the smaller kernel, which C2 compiles with less risk (KERNEL.md, section 6).

@@ -52,12 +52,14 @@ abstract class VectorKeys implements KeyKernel {
       long offset,
       long scaleOffset,
       int tokens,
-      float[] q,
+      Floats queries,
       int qAt,
       int rows,
-      float[] scores,
+      Floats to,
       int at,
       RowsAhead ahead) {
+    float[] q = queries.array();
+    float[] scores = to.array();
     if (rows == 1) {
       dotsOfOne(keys, offset, tokens, q, qAt, scores, at, ahead);
     } else {

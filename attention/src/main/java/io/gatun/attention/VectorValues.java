@@ -68,12 +68,14 @@ final class VectorValues implements ValueKernel {
       long offset,
       long scaleOffset,
       int tokens,
-      float[] weights,
+      Floats weighted,
       int weightsAt,
-      float[] sums,
+      Floats to,
       int at,
       int rows,
       RowsAhead ahead) {
+    float[] weights = weighted.array();
+    float[] sums = to.array();
     for (int t = 0; t < tokens; t += BATCH) {
       int count = Math.min(BATCH, tokens - t);
       accumulate(

@@ -23,6 +23,7 @@ import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_S2I;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicBoolean;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -48,6 +49,7 @@ import jdk.incubator.vector.VectorSpecies;
 final class VectorWarmup {
   private static final int ROUNDS = 3000;
   private static final int BYTES = 64;
+  private static final AtomicBoolean STARTED = new AtomicBoolean();
 
   private final float[] floats = new float[COUNT];
 
@@ -56,8 +58,11 @@ final class VectorWarmup {
 
   private VectorWarmup() {}
 
-  /** Starts the rounds and returns; the thread ends with them, or with the process. */
+  /** Starts the rounds if they were not, and returns; the thread ends with them or the process. */
   static void start() {
+    if (STARTED.getAndSet(true)) {
+      return;
+    }
     Thread.ofPlatform().name("gatun-vector-warmup").daemon().start(new VectorWarmup()::rounds);
   }
 

@@ -1,0 +1,15 @@
+package io.gatun.attention;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * An array, and the same as a segment: for kernels in Java and for those in machine code. The segment
+ * is made once, since a step must not allocate.
+ */
+record Floats(float[] array, MemorySegment memory) {
+  /** So many zeros. */
+  static Floats of(int count) {
+    float[] array = new float[count];
+    return new Floats(array, MemorySegment.ofArray(array));
+  }
+}

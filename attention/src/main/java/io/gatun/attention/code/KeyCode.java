@@ -1,0 +1,258 @@
+package io.gatun.attention.code;
+
+import static io.gatun.attention.code.Assembler.R10;
+import static io.gatun.attention.code.Assembler.R11;
+import static io.gatun.attention.code.Assembler.R12;
+import static io.gatun.attention.code.Assembler.R13;
+import static io.gatun.attention.code.Assembler.R14;
+import static io.gatun.attention.code.Assembler.R8;
+import static io.gatun.attention.code.Assembler.R9;
+import static io.gatun.attention.code.Assembler.RAX;
+import static io.gatun.attention.code.Assembler.RBX;
+import static io.gatun.attention.code.Assembler.RCX;
+import static io.gatun.attention.code.Assembler.RDI;
+import static io.gatun.attention.code.Assembler.RDX;
+import static io.gatun.attention.code.Assembler.RSI;
+import static io.gatun.attention.code.Assembler.RSP;
+import static io.gatun.attention.code.Assembler.at;
+
+import io.gatun.attention.code.Assembler.Address;
+import io.gatun.attention.code.Assembler.Condition;
+import io.gatun.attention.code.Assembler.Label;
+import io.gatun.cache.KvType;
+
+/**
+ * Writes the loop of the scores: 4 tokens at a time against 4 query rows, or 1, 16 dot products side
+ * by side, and their sums over lanes formed together.
+ *
+ * <p>Its arguments are those of {@link MachineCode#run}: rows are keys, the first floats the query
+ * rows {@code [rows][stride]}, the second the scores {@code [ceil(tokens / 4)][4][4]}.
+ *
+ * <pre>
+ *   rdi   the first of 4 keys         rax, rbx, rsi   from there to the other three
+ *   rdx   its scales                  r12, r13, r14   from there to the other three's
+ *   r9    scores                      r10             tokens to come
+ *   r8    lines to ask for            r11             where asking ends
+ *   rsp   query rows [rows][vectors][16], at whole cache lines
+ *   zmm0  to 15  sums [row][token]    zmm16 to 23  query [2][row]    zmm24 to 27  levels [token]
+ * </pre>
+ */
+final class KeyCode {
+  /** Tokens that are taken in at a time. */
+  private static final int TOKENS = 4;
+
+  private static final int QUERY = 16;
+  private static final int SCALED_LEVELS = 24;
+  private static final int RAW = 28;
+  private static final int KEY = 29;
+
+  private final Assembler a = new Assembler();
+  private final Decoder decoder;
+  private final KvType type;
+  private final int rows;
+  private final int rowBytes;
+  private final int scaleBytes;
+
+  private KeyCode(KvType type, int dim, int rowBytes, int scaleBytes, int rows) {
+    this.decoder = new Decoder(type, dim);
+    this.type = type;
+    this.rows = rows;
+    this.rowBytes = rowBytes;
+    this.scaleBytes = scaleBytes;
+  }
+
+  /**
+   * The code for rows of this format.
+   *
+   * @param rows query rows that count, 1 or 4
+   */
+  static byte[] of(KvType type, int dim, int rowBytes, int scaleBytes, int rows) {
+    return new KeyCode(type, dim, rowBytes, scaleBytes, rows).write();
+  }
+
+  private byte[] write() {
+    int vectors = decoder.vectors();
+    Frame.enter(a, rows * vectors * Decoder.BYTES);
+    a.add(RDX, RDI);
+    a.add(RDI, RSI);
+    decoder.constants(a);
+    copyQuery();
+    a.load(RAX, Frame.argument(6));
+    a.add(R9, RAX);
+    a.load(R10, Frame.argument(7));
+    a.load(R8, Frame.argument(8));
+    a.load(R11, Frame.argument(9));
+    distances(false);
+    Label next = new Label();
+    Label whole = new Label();
+    Label end = new Label();
+    a.bind(next);
+    a.cmpImmediate(R10, TOKENS);
+    a.jump(Condition.ABOVE_OR_EQUAL, whole);
+    a.test(R10, R10);
+    a.jump(Condition.EQUAL, end);
+    distances(true);
+    a.movImmediate(R10, TOKENS);
+    a.bind(whole);
+    dots();
+    if (rows == 1) {
+      sumsOfOne();
+    } else {
+      sums();
+    }
+    if (type == KvType.F16) {
+      // What the query's scale has left of 2^112.
+      a.movImmediate(RCX, Float.floatToRawIntBits(0x1p16f));
+      a.vbroadcastInt(KEY, RCX);
+      a.vmul(0, 0, KEY);
+    }
+    a.vstore(at(R9, 0), 0);
+    a.addImmediate(RDI, TOKENS * rowBytes);
+    a.addImmediate(RDX, TOKENS * scaleBytes);
+    a.addImmediate(R9, Decoder.BYTES);
+    a.addImmediate(R8, TOKENS * rowBytes);
+    a.cmp(R8, R11);
+    a.cmov(Condition.ABOVE, R8, R11);
+    a.subImmediate(R10, TOKENS);
+    a.jump(next);
+    a.bind(end);
+    Frame.leave(a, Frame.DONE);
+    return a.code();
+  }
+
+  /** Query rows are read for every 4 tokens; in a heap array each vector lies in two cache lines. */
+  private void copyQuery() {
+    a.add(RCX, R8);
+    for (int i = 0; i < rows * decoder.vectors(); i++) {
+      a.vload(QUERY + i % 8, at(RCX, i * Decoder.BYTES));
+      a.vstore(at(RSP, i * Decoder.BYTES), QUERY + i % 8);
+    }
+  }
+
+  /**
+   * From the first of 4 tokens to the others.
+   *
+   * @param last whether fewer than 4 are left: then the last one stands for those that are missing
+   */
+  private void distances(boolean last) {
+    distances(rowBytes, last, RAX, RBX, RSI);
+    if (scaleBytes != 0) {
+      distances(scaleBytes, last, R12, R13, R14);
+    }
+  }
+
+  private void distances(int bytes, boolean last, int... registers) {
+    if (last) {
+      a.lea(RCX, at(R10, -1));
+      a.imul(RCX, RCX, bytes);
+    }
+    for (int i = 0; i < registers.length; i++) {
+      if (last) {
+        a.cmp(registers[i], RCX);
+        a.cmov(Condition.ABOVE, registers[i], RCX);
+      } else {
+        a.movImmediate(registers[i], (i + 1L) * bytes);
+      }
+    }
+  }
+
+  private static Address key(int token) {
+    return switch (token) {
+      case 0 -> at(RDI, 0);
+      case 1 -> at(RDI, RAX, 0);
+      case 2 -> at(RDI, RBX, 0);
+      default -> at(RDI, RSI, 0);
+    };
+  }
+
+  private static Address scale(int token, int group) {
+    int from = group * KvType.SCALE_BYTES;
+    return switch (token) {
+      case 0 -> at(RDX, from);
+      case 1 -> at(RDX, R12, from);
+      case 2 -> at(RDX, R13, from);
+      default -> at(RDX, R14, from);
+    };
+  }
+
+  private void dots() {
+    for (int i = 0; i < rows * TOKENS; i++) {
+      a.vzero(i);
+    }
+    int vectors = decoder.vectors();
+    int lines = Math.ceilDiv(TOKENS * rowBytes, Decoder.BYTES);
+    int places = Math.ceilDiv(vectors, 2) * TOKENS;
+    int asked = 0;
+    int place = 0;
+    for (int v = 0; v < vectors; v += 2) {
+      int pair = Math.min(2, vectors - v);
+      if (type.bits() == 4 && v % Decoder.vectorsOfGroup() == 0) {
+        for (int token = 0; token < TOKENS; token++) {
+          Address scale = scale(token, v / Decoder.vectorsOfGroup());
+          a.vmulBroadcast(SCALED_LEVELS + token, Decoder.LEVELS, scale);
+        }
+      }
+      for (int i = 0; i < pair * rows; i++) {
+        int from = (i % rows * vectors + v + i / rows) * Decoder.BYTES;
+        a.vload(QUERY + i, at(RSP, from));
+      }
+      for (int token = 0; token < TOKENS; token++) {
+        for (int i = 0; i < pair; i++) {
+          decoder.load(a, v + i, key(token), KEY, RAW, SCALED_LEVELS + token);
+          if (type.bits() == 8) {
+            a.vmulBroadcast(KEY, KEY, scale(token, v / Decoder.vectorsOfGroup()));
+          }
+          for (int row = 0; row < rows; row++) {
+            a.vfma(row * TOKENS + token, QUERY + i * rows + row, KEY);
+          }
+        }
+        // Lines are asked for as evenly as can be: a burst would hold up what comes after it.
+        place++;
+        for (; asked < lines * place / places; asked++) {
+          a.prefetch(at(R8, asked * Decoder.BYTES));
+        }
+      }
+    }
+  }
+
+  /**
+   * Lane numbers that differ in bit 0 are added first, then those that differ in bit 1, 2, 3: four
+   * dot products of one row become a vector, and four rows' vectors one of {@code [row][token]}.
+   */
+  private void sums() {
+    for (int row = 0; row < 4; row++) {
+      int first = row * TOKENS;
+      pairs(first, first + 1);
+      pairs(first + 2, first + 3);
+      pairs(first, first + 2);
+    }
+    blocks(0, 4);
+    blocks(8, 12);
+    blocks(0, 8);
+  }
+
+  /** Adds neighbours: {@code to} becomes {@code [a0 + a1, a2 + a3, b0 + b1, b2 + b3]} of each 4. */
+  private void pairs(int to, int other) {
+    a.vshuffle(KEY, to, other, 0x88);
+    a.vshuffle(to, to, other, 0xdd);
+    a.vadd(to, KEY, to);
+  }
+
+  /** The same with blocks of 4 lanes. */
+  private void blocks(int to, int other) {
+    a.vshuffleBlocks(KEY, to, other, 0x88);
+    a.vshuffleBlocks(to, to, other, 0xdd);
+    a.vadd(to, KEY, to);
+  }
+
+  /** The one row's scores, in the places of all rows. */
+  private void sumsOfOne() {
+    pairs(0, 1);
+    pairs(2, 3);
+    pairs(0, 2);
+    a.vshuffleBlocks(KEY, 0, 0, 0xb1);
+    a.vadd(0, 0, KEY);
+    a.vshuffleBlocks(KEY, 0, 0, 0x4e);
+    a.vadd(0, 0, KEY);
+  }
+}
