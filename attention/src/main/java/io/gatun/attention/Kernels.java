@@ -34,6 +34,11 @@ interface Kernels {
   /** The softmax. */
   SoftmaxKernel softmax();
 
+  /** All three in one, or null if there is none. */
+  default TileKernel tile(KvLayout layout, KeyKernel keys, ValueKernel values) {
+    return null;
+  }
+
   /** Property that says which are to be used: {@code machine}, {@code vector} or {@code plain}. */
   String PROPERTY = "gatun.kernels";
 

@@ -64,4 +64,11 @@ final class MachineKernels implements Kernels {
   public SoftmaxKernel softmax() {
     return vectors.softmax();
   }
+
+  @Override
+  public TileKernel tile(KvLayout layout, KeyKernel keys, ValueKernel values) {
+    return keys instanceof MachineKeys && values instanceof MachineValues
+        ? new MachineTile(RowFormat.ofKeys(layout), RowFormat.ofValues(layout), keys, values)
+        : null;
+  }
 }

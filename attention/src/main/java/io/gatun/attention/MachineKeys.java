@@ -1,14 +1,17 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.Call;
+import io.gatun.attention.code.Call.Field;
 import io.gatun.attention.code.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 /** Scores in machine code. */
 final class MachineKeys implements KeyKernel {
-  private final int rowBytes;
-  private final int lastBytes;
-  private final int scaleBytes;
+  /** Tokens of a vector of scores. */
+  private static final int TOKENS = MachineCode.LANES / Kernels.ROWS;
+
+  private final RowFormat format;
   private final KeyKernel inJava;
   private final MachineCode ofRows;
   private final MachineCode ofOne;
@@ -19,13 +22,10 @@ final class MachineKeys implements KeyKernel {
    * @param inJava the same kernel in Java, which prepares the queries
    */
   MachineKeys(RowFormat format, KeyKernel inJava) {
-    this.rowBytes = format.rowBytes();
-    this.lastBytes = format.type().rowBytes(format.dim());
-    this.scaleBytes = format.scaleBytes();
+    this.format = format;
     this.inJava = inJava;
-    this.ofRows =
-        MachineCode.ofKeys(format.type(), format.dim(), rowBytes, scaleBytes, Kernels.ROWS);
-    this.ofOne = MachineCode.ofKeys(format.type(), format.dim(), rowBytes, scaleBytes, 1);
+    this.ofRows = MachineCode.ofKeys(format.code(), Kernels.ROWS);
+    this.ofOne = MachineCode.ofKeys(format.code(), 1);
   }
 
   @Override
@@ -52,31 +52,17 @@ final class MachineKeys implements KeyKernel {
       RowsAhead ahead) {
     MachineCode code = rows == 1 ? ofOne : ofRows;
     int queryRows = rows == 1 ? 1 : Kernels.ROWS;
-    long bytes = (long) (tokens - 1) * rowBytes + lastBytes;
-    Objects.checkFromIndexSize(offset, bytes, keys.byteSize());
-    Objects.checkFromIndexSize(scaleOffset, (long) tokens * scaleBytes, keys.byteSize());
+    format.check(keys, offset, scaleOffset, tokens);
     Objects.checkFromIndexSize(qAt, queryRows * stride(), q.array().length);
-    int padded = Math.ceilDiv(tokens, 4) * 4;
+    int padded = Math.ceilDiv(tokens, TOKENS) * TOKENS;
     Objects.checkFromIndexSize(at, padded * Kernels.ROWS, scores.array().length);
-    ReadAhead next = ahead.keys();
-    for (int done = 0; done < tokens; ) {
-      long here = offset + (long) done * rowBytes;
-      long from = next.from();
-      int count = MachineRows.count(tokens - done, next.rows());
-      long first = next.rows() == 0 ? keys.address() + here : from;
-      code.run(
-          keys,
-          here,
-          scaleOffset + (long) done * scaleBytes,
-          q.memory(),
-          (long) qAt * Float.BYTES,
-          scores.memory(),
-          (long) (at + done * Kernels.ROWS) * Float.BYTES,
-          count,
-          first,
-          MachineRows.last(first, next.rows(), rowBytes));
-      next.take(count);
-      done += count;
-    }
+    Call call = ahead.call();
+    call.set(Field.TOKENS, tokens);
+    call.set(Field.KEY, offset);
+    call.set(Field.KEY_SCALES, scaleOffset);
+    call.set(Field.QUERY, (long) qAt * Float.BYTES);
+    call.set(Field.SCORES, (long) at * Float.BYTES);
+    ahead.askForKeys(tokens, keys.address() + offset);
+    code.run(call, keys, keys, q.memory(), scores.memory(), scores.memory(), scores.memory());
   }
 }

@@ -1,14 +1,17 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.Call;
+import io.gatun.attention.code.Call.Field;
 import io.gatun.attention.code.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 /** Weighted sums in machine code. */
 final class MachineValues implements ValueKernel {
-  private final int rowBytes;
-  private final int lastBytes;
-  private final int scaleBytes;
+  /** Tokens of a vector of scores. */
+  private static final int TOKENS = MachineCode.LANES / Kernels.ROWS;
+
+  private final RowFormat format;
   private final ValueKernel inJava;
   private final MachineCode ofRows;
   private final MachineCode ofOne;
@@ -19,13 +22,10 @@ final class MachineValues implements ValueKernel {
    * @param inJava the same kernel in Java, which finishes the sums
    */
   MachineValues(RowFormat format, ValueKernel inJava) {
-    this.rowBytes = format.rowBytes();
-    this.lastBytes = format.type().rowBytes(format.dim());
-    this.scaleBytes = format.scaleBytes();
+    this.format = format;
     this.inJava = inJava;
-    this.ofRows =
-        MachineCode.ofValues(format.type(), format.dim(), rowBytes, scaleBytes, Kernels.ROWS);
-    this.ofOne = MachineCode.ofValues(format.type(), format.dim(), rowBytes, scaleBytes, 1);
+    this.ofRows = MachineCode.ofValues(format.code(), Kernels.ROWS);
+    this.ofOne = MachineCode.ofValues(format.code(), 1);
   }
 
   @Override
@@ -52,32 +52,18 @@ final class MachineValues implements ValueKernel {
       RowsAhead ahead) {
     MachineCode code = rows == 1 ? ofOne : ofRows;
     int sumRows = rows == 1 ? 1 : Kernels.ROWS;
-    long bytes = (long) (tokens - 1) * rowBytes + lastBytes;
-    Objects.checkFromIndexSize(offset, bytes, values.byteSize());
-    Objects.checkFromIndexSize(scaleOffset, (long) tokens * scaleBytes, values.byteSize());
-    int padded = Math.ceilDiv(tokens, 4) * 4;
+    format.check(values, offset, scaleOffset, tokens);
+    int padded = Math.ceilDiv(tokens, TOKENS) * TOKENS;
     Objects.checkFromIndexSize(weightsAt, padded * Kernels.ROWS, weights.array().length);
     Objects.checkFromIndexSize(at, sumRows * stride(), sums.array().length);
-    ReadAhead next = ahead.values();
-    for (int done = 0; done < tokens; ) {
-      long here = offset + (long) done * rowBytes;
-      long from = next.from();
-      int count = MachineRows.count(tokens - done, next.rows());
-      long first = next.rows() == 0 ? values.address() + here : from;
-      code.run(
-          values,
-          here,
-          scaleOffset + (long) done * scaleBytes,
-          weights.memory(),
-          (long) (weightsAt + done * Kernels.ROWS) * Float.BYTES,
-          sums.memory(),
-          (long) at * Float.BYTES,
-          count,
-          first,
-          MachineRows.last(first, next.rows(), rowBytes));
-      next.take(count);
-      done += count;
-    }
+    Call call = ahead.call();
+    call.set(Field.TOKENS, tokens);
+    call.set(Field.VALUE, offset);
+    call.set(Field.VALUE_SCALES, scaleOffset);
+    call.set(Field.SCORES, (long) weightsAt * Float.BYTES);
+    call.set(Field.SUMS, (long) at * Float.BYTES);
+    ahead.askForValues(tokens, values.address() + offset);
+    code.run(call, values, values, sums.memory(), weights.memory(), sums.memory(), sums.memory());
   }
 
   @Override

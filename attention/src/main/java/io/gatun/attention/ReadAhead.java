@@ -1,5 +1,6 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.Call;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvView;
 import java.lang.foreign.MemorySegment;
@@ -126,9 +127,43 @@ final class ReadAhead {
     return address;
   }
 
+  /**
+   * Has a call ask for the next {@code tokens} rows, which may lie in two runs; what lies in a third
+   * one is left.
+   *
+   * @param here address of a row that the call reads anyway, to ask for where there is no other
+   */
+  void ask(Call call, Call.Field first, int tokens, long here) {
+    long from = from();
+    int inRun = rows();
+    if (inRun == 0) {
+      call.ask(first, here, here, here, here);
+      return;
+    }
+    long last = lastGroup(from, inRun);
+    take(tokens);
+    if (inRun >= tokens) {
+      call.ask(first, from, last, last, last);
+      return;
+    }
+    long next = from();
+    int inNext = rows();
+    if (inNext == 0) {
+      call.ask(first, from, last, last, last);
+      return;
+    }
+    take(tokens - inRun);
+    call.ask(first, from, last, next, lastGroup(next, inNext));
+  }
+
   /** Rows of this run that are still to be asked for, after {@link #from}. */
-  int rows() {
+  private int rows() {
     return rowBytes == 0 ? 0 : (int) ((addressEnd - address) / rowBytes);
+  }
+
+  /** Where the last 4 of some rows begin, 4 having been counted from the first on. */
+  private long lastGroup(long from, int rows) {
+    return from + (long) ((rows - 1) / 4 * 4) * rowBytes;
   }
 
   /** Counts as asked for so many rows, or those that are left, of this run; returns their end. */

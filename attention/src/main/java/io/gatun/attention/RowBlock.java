@@ -39,6 +39,11 @@ final class RowBlock {
   private final KeyKernel keyKernel;
   private final ValueKernel valueKernel;
   private final SoftmaxKernel softmax;
+
+  /** All three in one, or null. */
+  private final TileKernel tileKernel;
+
+  private final TileKernel.Rows tileRows;
   private final int group;
   private final int lanes;
   private final int stateFloats;
@@ -79,9 +84,9 @@ final class RowBlock {
 
   private final Floats q; // [rows][keyStride]
   private final Floats scores; // [weightPlanes][TILE / T][ROWS][T]
-  private final float[] state; // [rows / ROWS][3][ROWS][T]
+  private final Floats state; // [rows / ROWS][3][ROWS][T]
   private final Floats tileSums; // [ROWS][valueStride], of the current tile
-  private final float[] sums; // [rows][valueStride], of the current split
+  private final Floats sums; // [rows][valueStride], of the current split
   private final float[] maxima; // [rows], of the splits merged so far
   private final float[] totals; // [rows]
   private final float[] merged; // [rows][valueStride]
@@ -102,7 +107,7 @@ final class RowBlock {
     this.group = kernels.tokensPerVector();
     this.lanes = ROWS * group;
     this.valuesApart = kernels.asksForValues();
-    this.rowsAhead = new RowsAhead(layout, kernels.asksForValues());
+    this.rowsAhead = new RowsAhead(layout, valuesApart, arena);
     this.aheadTokens = Math.clamp(AHEAD_BYTES / bytesPerToken(layout), TILE, SPLIT) / TILE * TILE;
     this.stateFloats = 3 * lanes;
     this.tile = new Tile(layout, group, TILE, arena);
@@ -112,12 +117,14 @@ final class RowBlock {
     positions = new long[padded];
     q = Floats.of(padded * keyKernel.stride());
     scores = Floats.of(TILE * ROWS * valueKernel.weightPlanes());
-    state = new float[padded / ROWS * stateFloats];
+    state = Floats.of(padded / ROWS * stateFloats);
     tileSums = Floats.of(ROWS * valueKernel.stride());
-    sums = new float[padded * valueKernel.stride()];
+    sums = Floats.of(padded * valueKernel.stride());
     maxima = new float[padded];
     totals = new float[padded];
     merged = new float[padded * valueKernel.stride()];
+    tileKernel = kernels.tile(layout, keyKernel, valueKernel);
+    tileRows = new TileKernel.Rows(q, scores, state, sums);
   }
 
   /** Bytes of a token's key row and value row. */
@@ -221,9 +228,9 @@ final class RowBlock {
   /** Works through the split that begins at {@code start}, from nothing. */
   void split(KvView view, int layer, int kvHead, long start) {
     for (int block = 0; block < rows; block += ROWS) {
-      softmax.clear(state, block / ROWS * stateFloats);
+      softmax.clear(state.array(), block / ROWS * stateFloats);
     }
-    Arrays.fill(sums, 0, padded(rows) * valueKernel.stride(), 0f);
+    Arrays.fill(sums.array(), 0, padded(rows) * valueKernel.stride(), 0f);
     for (long from = start; from < start + SPLIT && from <= highest; from += TILE) {
       tile(view, layer, kvHead, from, Math.min(from + TILE, highest + 1));
     }
@@ -293,19 +300,26 @@ final class RowBlock {
   /** Takes the tile that was located into the rows {@code [fromRow, toRow)}. */
   private void blocks(int fromRow, int toRow, long start, long to) {
     int vectors = (int) Math.ceilDiv(to - start, group);
+    // Each block of rows asks for its part of what comes next.
+    int asked = Math.ceilDiv((int) (to - start) * ROWS, (toRow - fromRow) * group) * group;
     for (int block = fromRow; block < toRow; block += ROWS) {
       long last = positions[Math.min(block + ROWS, rows) - 1];
       if (last < start) {
         continue;
       }
       int count = Math.min(ROWS, rows - block);
+      boolean allSeen = allSeen(block, start, to);
+      if (allSeen && tileKernel != null && tile.whole() && options.softCap() == 0) {
+        wholeTile(block, count, asked);
+        continue;
+      }
       tile.scores(keyKernel, q, block * keyKernel.stride(), count, scores, rowsAhead);
       float factor = options.scale() * Exp2.LOG2_E;
       if (options.softCap() > 0) {
         softmax.cap(scores.array(), 0, vectors, options.scale(), options.softCap());
         factor = Exp2.LOG2_E;
       }
-      if (!allSeen(block, start, to)) {
+      if (!allSeen) {
         for (int row = 0; row < ROWS; row++) {
           mask(row, positions[block + row], start, to, vectors);
         }
@@ -316,16 +330,27 @@ final class RowBlock {
           vectors,
           factor,
           valueKernel.weightScale(),
-          state,
+          state.array(),
           block / ROWS * stateFloats,
-          sums,
+          sums.array(),
           block * valueKernel.stride(),
           valueKernel.stride());
       // A tile's sum by itself: chains of additions are then of 128 tokens, not of 512.
       Arrays.fill(tileSums.array(), 0f);
       tile.accumulate(valueKernel, scores, tileSums, 0, count, rowsAhead);
-      softmax.add(tileSums.array(), sums, block * valueKernel.stride(), tileSums.array().length);
+      softmax.add(
+          tileSums.array(), sums.array(), block * valueKernel.stride(), tileSums.array().length);
     }
+  }
+
+  /** Takes the tile that was located, which all rows see in whole, into one block of rows. */
+  private void wholeTile(int block, int count, int asked) {
+    tileRows.queriesAt = block * keyKernel.stride();
+    tileRows.stateAt = block / ROWS * stateFloats;
+    tileRows.sumsAt = block * valueKernel.stride();
+    tileRows.count = count;
+    tileRows.factor = options.scale() * Exp2.LOG2_E;
+    tile.take(tileKernel, tileRows, rowsAhead, asked);
   }
 
   /**
@@ -372,9 +397,9 @@ final class RowBlock {
       int at = row / ROWS * stateFloats;
       merge(
           row,
-          softmax.maximum(state, at, row % ROWS),
-          softmax.total(state, at, row % ROWS),
-          sums,
+          softmax.maximum(state.array(), at, row % ROWS),
+          softmax.total(state.array(), at, row % ROWS),
+          sums.array(),
           row * stride);
     }
   }
@@ -407,9 +432,9 @@ final class RowBlock {
     long to = offset;
     for (int row = first; row < first + count; row++) {
       int at = row / ROWS * stateFloats;
-      MemorySegment.copy(sums, row * stride, store, FLOAT, to, stride);
-      store.set(FLOAT, to + 4L * stride, softmax.maximum(state, at, row % ROWS));
-      store.set(FLOAT, to + 4L * stride + 4, softmax.total(state, at, row % ROWS));
+      MemorySegment.copy(sums.array(), row * stride, store, FLOAT, to, stride);
+      store.set(FLOAT, to + 4L * stride, softmax.maximum(state.array(), at, row % ROWS));
+      store.set(FLOAT, to + 4L * stride + 4, softmax.total(state.array(), at, row % ROWS));
       to += 4L * storedFloats(valueKernel);
     }
   }
@@ -417,12 +442,12 @@ final class RowBlock {
   /** Merges one row of a split that {@link #store} left. */
   void mergeStored(int row, MemorySegment store, long offset) {
     int stride = valueKernel.stride();
-    MemorySegment.copy(store, FLOAT, offset, sums, row * stride, stride);
+    MemorySegment.copy(store, FLOAT, offset, sums.array(), row * stride, stride);
     merge(
         row,
         store.get(FLOAT, offset + 4L * stride),
         store.get(FLOAT, offset + 4L * stride + 4),
-        sums,
+        sums.array(),
         row * stride);
   }
 

@@ -1,7 +1,10 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.RowCode;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvType;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 
 /**
  * How stored rows lie in memory.
@@ -28,5 +31,21 @@ record RowFormat(KvType type, int dim, int rowBytes, int scaleBytes, int rotatio
         layout.valueRowBytes(),
         layout.valueScaleBytes(),
         layout.valueRotation());
+  }
+
+  /** The same for machine code. */
+  RowCode code() {
+    return new RowCode(type, dim, rowBytes, scaleBytes);
+  }
+
+  /**
+   * Sees to it that so many rows lie within their memory, since machine code does not.
+   *
+   * @throws IndexOutOfBoundsException if they do not
+   */
+  void check(MemorySegment memory, long offset, long scaleOffset, int rows) {
+    long bytes = (long) (rows - 1) * rowBytes + type.rowBytes(dim);
+    Objects.checkFromIndexSize(offset, bytes, memory.byteSize());
+    Objects.checkFromIndexSize(scaleOffset, (long) rows * scaleBytes, memory.byteSize());
   }
 }

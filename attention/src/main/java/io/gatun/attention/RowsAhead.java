@@ -1,7 +1,9 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.Call;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvView;
+import java.lang.foreign.Arena;
 
 /**
  * Brings the rows to come into the caches, the kernels' arithmetic running meanwhile: a kernel calls
@@ -20,6 +22,7 @@ final class RowsAhead {
   private static final int FIRST_VALUES = 4;
 
   private final boolean valuesApart;
+  private final Call call;
   private final ReadAhead keys;
   private final ReadAhead values;
 
@@ -28,7 +31,8 @@ final class RowsAhead {
    *
    * @param valuesApart see {@link Kernels#asksForValues}
    */
-  RowsAhead(KvLayout layout, boolean valuesApart) {
+  RowsAhead(KvLayout layout, boolean valuesApart, Arena arena) {
+    call = new Call(arena);
     this.valuesApart = valuesApart;
     keys = new ReadAhead(layout, true);
     values = new ReadAhead(layout, false);
@@ -47,14 +51,23 @@ final class RowsAhead {
     }
   }
 
-  /** The keys to come, for a kernel that asks for them itself. */
-  ReadAhead keys() {
-    return keys;
+  /** What a machine code kernel of this worker is called with. */
+  Call call() {
+    return call;
   }
 
-  /** The values to come, for a kernel that asks for them itself. */
-  ReadAhead values() {
-    return values;
+  /**
+   * Has the call ask for so many keys.
+   *
+   * @param here address of the first key that the call works on
+   */
+  void askForKeys(int tokens, long here) {
+    keys.ask(call, Call.Field.KEY_AHEAD, tokens, here);
+  }
+
+  /** Has the call ask for so many values; as {@link #askForKeys}. */
+  void askForValues(int tokens, long here) {
+    values.ask(call, Call.Field.VALUE_AHEAD, tokens, here);
   }
 
   /** To be called by a key kernel when it has taken in {@code tokens} keys. */

@@ -224,4 +224,24 @@ final class Tile {
       weightsAt += counts[i] * Kernels.ROWS;
     }
   }
+
+  /** Whether all tokens lie in one piece. */
+  boolean whole() {
+    return pieces == 1;
+  }
+
+  /** Takes all tokens of a tile that is {@link #whole} into one block of rows. */
+  void take(TileKernel kernel, TileKernel.Rows rows, RowsAhead ahead, int asked) {
+    kernel.take(
+        keys[0],
+        keyOffsets[0],
+        keyScales[0],
+        values[0],
+        valueOffsets[0],
+        valueScales[0],
+        counts[0],
+        rows,
+        ahead,
+        asked);
+  }
 }

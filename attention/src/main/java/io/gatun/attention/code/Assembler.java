@@ -80,6 +80,7 @@ final class Assembler {
     BELOW(2),
     ABOVE_OR_EQUAL(3),
     EQUAL(4),
+    BELOW_OR_EQUAL(6),
     ABOVE(7);
 
     private final int code;
@@ -190,6 +191,10 @@ final class Assembler {
     general(0x01, from, to);
   }
 
+  void add(int to, Address from) {
+    general(0x03, to, from);
+  }
+
   void addImmediate(int to, int value) {
     immediate(0, to, value);
   }
@@ -285,6 +290,10 @@ final class Assembler {
     vector(NO_PREFIX, MAP_0F, 0x10, to, 0, from, VECTOR);
   }
 
+  void vmov(int to, int from) {
+    vector(NO_PREFIX, MAP_0F, 0x10, to, 0, from);
+  }
+
   void vstore(Address to, int from) {
     vector(NO_PREFIX, MAP_0F, 0x11, from, 0, to, VECTOR);
   }
@@ -326,8 +335,63 @@ final class Assembler {
     memory(to, b, Float.BYTES);
   }
 
+  void vmul(int to, int a, Address b) {
+    vector(NO_PREFIX, MAP_0F, 0x59, to, a, b, VECTOR);
+  }
+
   void vadd(int to, int a, int b) {
     vector(NO_PREFIX, MAP_0F, 0x58, to, a, b);
+  }
+
+  void vadd(int to, int a, Address b) {
+    vector(NO_PREFIX, MAP_0F, 0x58, to, a, b, VECTOR);
+  }
+
+  void vsub(int to, int a, int b) {
+    vector(NO_PREFIX, MAP_0F, 0x5c, to, a, b);
+  }
+
+  /** {@code a < b ? a : b}. */
+  void vmin(int to, int a, int b) {
+    vector(NO_PREFIX, MAP_0F, 0x5d, to, a, b);
+  }
+
+  /** {@code a > b ? a : b}. */
+  void vmax(int to, int a, int b) {
+    vector(NO_PREFIX, MAP_0F, 0x5f, to, a, b);
+  }
+
+  /** {@code to = to * a + b}, rounded once. */
+  void vfmaTo(int to, int a, int b) {
+    vector(PREFIX_66, MAP_0F38, 0xa8, to, a, b);
+  }
+
+  void vaddInts(int to, int a, int b) {
+    vector(PREFIX_66, MAP_0F, 0xfe, to, a, b);
+  }
+
+  /** Within each 4 lanes, by pairs of bits. */
+  void vpermuteInFours(int to, int from, int lanes) {
+    vector(PREFIX_66, MAP_0F3A, 0x04, to, 0, from);
+    put(lanes);
+  }
+
+  /** The lanes where {@code a} and {@code b} are not equal. */
+  void vnotEqual(int mask, int a, int b) {
+    vector(NO_PREFIX, MAP_0F, 0xc2, mask, a, b);
+    put(4);
+  }
+
+  /** The lanes where {@code a} is not less than {@code b}. */
+  void vnotLess(int mask, int a, int b) {
+    vector(NO_PREFIX, MAP_0F, 0xc2, mask, a, b);
+    put(5);
+  }
+
+  /** Copies the lanes of a mask; the others become 0. */
+  void vkeep(int to, int mask, int from) {
+    evex(NO_PREFIX, MAP_0F, to, 0, from >> 4 == 0 ? NONE : 8, from & 15, false, mask, true);
+    put(0x10, 0xc0 | (to & 7) << 3 | from & 7);
   }
 
   void vand(int to, int a, int b) {
@@ -410,6 +474,11 @@ final class Assembler {
     put(0xc5, 0xf8, 0x92, 0xc0 | mask << 3 | from);
   }
 
+  /** Sets the condition "equal" if a mask is empty. */
+  void kortest(int mask) {
+    put(0xc5, 0xf8, 0x98, 0xc0 | mask << 3 | mask);
+  }
+
   private void vector(int prefix, int map, int opcode, int register, int second, int other) {
     evex(prefix, map, register, second, other >> 4 == 0 ? NONE : 8, other & 15, false, 0);
     put(opcode, 0xc0 | (register & 7) << 3 | other & 7);
@@ -432,6 +501,19 @@ final class Assembler {
       int base,
       boolean broadcast,
       int mask) {
+    evex(prefix, map, register, second, index, base, broadcast, mask, false);
+  }
+
+  private void evex(
+      int prefix,
+      int map,
+      int register,
+      int second,
+      int index,
+      int base,
+      boolean broadcast,
+      int mask,
+      boolean zero) {
     put(0x62);
     put(
         (~register >> 3 & 1) << 7
@@ -440,7 +522,7 @@ final class Assembler {
             | (~register >> 4 & 1) << 4
             | map);
     put((~second & 15) << 3 | 4 | prefix);
-    put(2 << 5 | (broadcast ? 1 << 4 : 0) | (~second >> 4 & 1) << 3 | mask);
+    put((zero ? 1 << 7 : 0) | 2 << 5 | (broadcast ? 1 << 4 : 0) | (~second >> 4 & 1) << 3 | mask);
   }
 
   /** ModRM, SIB and displacement. */

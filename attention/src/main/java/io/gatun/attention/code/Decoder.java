@@ -36,9 +36,9 @@ final class Decoder {
   private final int dim;
   private final int vectors;
 
-  Decoder(KvType type, int dim) {
-    this.type = type;
-    this.dim = dim;
+  Decoder(RowCode rows) {
+    this.type = rows.type();
+    this.dim = rows.dim();
     int values = type.quantized() ? type.rowBytes(dim) * Byte.SIZE / type.bits() : dim;
     this.vectors = values / LANES;
   }

@@ -19,20 +19,18 @@ import static io.gatun.attention.code.Assembler.at;
 import io.gatun.attention.code.Assembler.Address;
 import io.gatun.attention.code.Assembler.Condition;
 import io.gatun.attention.code.Assembler.Label;
+import io.gatun.attention.code.Call.Field;
 import io.gatun.cache.KvType;
 
 /**
  * Writes the loop of the scores: 4 tokens at a time against 4 query rows, or 1, 16 dot products side
  * by side, and their sums over lanes formed together.
  *
- * <p>Its arguments are those of {@link MachineCode#run}: rows are keys, the first floats the query
- * rows {@code [rows][stride]}, the second the scores {@code [ceil(tokens / 4)][4][4]}.
- *
  * <pre>
  *   rdi   the first of 4 keys         rax, rbx, rsi   from there to the other three
  *   rdx   its scales                  r12, r13, r14   from there to the other three's
- *   r9    scores                      r10             tokens to come
- *   r8    lines to ask for            r11             where asking ends
+ *   r9    scores [token / 4][4][4]    r10             tokens to come
+ *   r8    lines to ask for            r11             the last of this stretch
  *   rsp   query rows [rows][vectors][16], at whole cache lines
  *   zmm0  to 15  sums [row][token]    zmm16 to 23  query [2][row]    zmm24 to 27  levels [token]
  * </pre>
@@ -41,47 +39,46 @@ final class KeyCode {
   /** Tokens that are taken in at a time. */
   private static final int TOKENS = 4;
 
-  private static final int QUERY = 16;
+  private static final int QUERIES = 16;
   private static final int SCALED_LEVELS = 24;
   private static final int RAW = 28;
   private static final int KEY = 29;
 
-  private final Assembler a = new Assembler();
+  private final Assembler a;
   private final Decoder decoder;
-  private final KvType type;
+  private final RowCode keys;
   private final int rows;
-  private final int rowBytes;
-  private final int scaleBytes;
-
-  private KeyCode(KvType type, int dim, int rowBytes, int scaleBytes, int rows) {
-    this.decoder = new Decoder(type, dim);
-    this.type = type;
-    this.rows = rows;
-    this.rowBytes = rowBytes;
-    this.scaleBytes = scaleBytes;
-  }
 
   /**
-   * The code for rows of this format.
+   * Will write the code for keys of this format.
    *
    * @param rows query rows that count, 1 or 4
    */
-  static byte[] of(KvType type, int dim, int rowBytes, int scaleBytes, int rows) {
-    return new KeyCode(type, dim, rowBytes, scaleBytes, rows).write();
+  KeyCode(Assembler a, RowCode keys, int rows) {
+    this.a = a;
+    this.decoder = new Decoder(keys);
+    this.keys = keys;
+    this.rows = rows;
   }
 
-  private byte[] write() {
-    int vectors = decoder.vectors();
-    Frame.enter(a, rows * vectors * Decoder.BYTES);
-    a.add(RDX, RDI);
-    a.add(RDI, RSI);
+  /** Bytes of scratch it needs at rsp. */
+  int scratch() {
+    return rows * decoder.vectors() * Decoder.BYTES;
+  }
+
+  /** Writes it. */
+  void write() {
     decoder.constants(a);
     copyQuery();
-    a.load(RAX, Frame.argument(6));
-    a.add(R9, RAX);
-    a.load(R10, Frame.argument(7));
-    a.load(R8, Frame.argument(8));
-    a.load(R11, Frame.argument(9));
+    a.load(RDI, Frame.KEYS);
+    a.mov(RDX, RDI);
+    a.add(RDI, Call.at(Frame.CALL, Field.KEY));
+    a.add(RDX, Call.at(Frame.CALL, Field.KEY_SCALES));
+    a.load(R9, Frame.SCORES);
+    a.add(R9, Call.at(Frame.CALL, Field.SCORES));
+    a.load(R10, Call.at(Frame.CALL, Field.TOKENS));
+    a.load(R8, Call.at(Frame.CALL, Field.KEY_AHEAD));
+    a.load(R11, Call.at(Frame.CALL, Field.KEY_AHEAD_LAST));
     distances(false);
     Label next = new Label();
     Label whole = new Label();
@@ -100,32 +97,29 @@ final class KeyCode {
     } else {
       sums();
     }
-    if (type == KvType.F16) {
+    if (keys.type() == KvType.F16) {
       // What the query's scale has left of 2^112.
       a.movImmediate(RCX, Float.floatToRawIntBits(0x1p16f));
       a.vbroadcastInt(KEY, RCX);
       a.vmul(0, 0, KEY);
     }
     a.vstore(at(R9, 0), 0);
-    a.addImmediate(RDI, TOKENS * rowBytes);
-    a.addImmediate(RDX, TOKENS * scaleBytes);
+    a.addImmediate(RDI, TOKENS * keys.rowBytes());
+    a.addImmediate(RDX, TOKENS * keys.scaleBytes());
     a.addImmediate(R9, Decoder.BYTES);
-    a.addImmediate(R8, TOKENS * rowBytes);
-    a.cmp(R8, R11);
-    a.cmov(Condition.ABOVE, R8, R11);
     a.subImmediate(R10, TOKENS);
+    keys.goOnAsking(a, R8, R11, TOKENS, Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_LAST);
     a.jump(next);
     a.bind(end);
-    Frame.leave(a, Frame.DONE);
-    return a.code();
   }
 
   /** Query rows are read for every 4 tokens; in a heap array each vector lies in two cache lines. */
   private void copyQuery() {
-    a.add(RCX, R8);
+    a.load(RCX, Frame.QUERY);
+    a.add(RCX, Call.at(Frame.CALL, Field.QUERY));
     for (int i = 0; i < rows * decoder.vectors(); i++) {
-      a.vload(QUERY + i % 8, at(RCX, i * Decoder.BYTES));
-      a.vstore(at(RSP, i * Decoder.BYTES), QUERY + i % 8);
+      a.vload(QUERIES + i % 8, at(RCX, i * Decoder.BYTES));
+      a.vstore(at(RSP, i * Decoder.BYTES), QUERIES + i % 8);
     }
   }
 
@@ -135,9 +129,9 @@ final class KeyCode {
    * @param last whether fewer than 4 are left: then the last one stands for those that are missing
    */
   private void distances(boolean last) {
-    distances(rowBytes, last, RAX, RBX, RSI);
-    if (scaleBytes != 0) {
-      distances(scaleBytes, last, R12, R13, R14);
+    distances(keys.rowBytes(), last, RAX, RBX, RSI);
+    if (keys.scaleBytes() != 0) {
+      distances(keys.scaleBytes(), last, R12, R13, R14);
     }
   }
 
@@ -180,13 +174,13 @@ final class KeyCode {
       a.vzero(i);
     }
     int vectors = decoder.vectors();
-    int lines = Math.ceilDiv(TOKENS * rowBytes, Decoder.BYTES);
+    int lines = Math.ceilDiv(TOKENS * keys.rowBytes(), Decoder.BYTES);
     int places = Math.ceilDiv(vectors, 2) * TOKENS;
     int asked = 0;
     int place = 0;
     for (int v = 0; v < vectors; v += 2) {
       int pair = Math.min(2, vectors - v);
-      if (type.bits() == 4 && v % Decoder.vectorsOfGroup() == 0) {
+      if (keys.type().bits() == 4 && v % Decoder.vectorsOfGroup() == 0) {
         for (int token = 0; token < TOKENS; token++) {
           Address scale = scale(token, v / Decoder.vectorsOfGroup());
           a.vmulBroadcast(SCALED_LEVELS + token, Decoder.LEVELS, scale);
@@ -194,16 +188,16 @@ final class KeyCode {
       }
       for (int i = 0; i < pair * rows; i++) {
         int from = (i % rows * vectors + v + i / rows) * Decoder.BYTES;
-        a.vload(QUERY + i, at(RSP, from));
+        a.vload(QUERIES + i, at(RSP, from));
       }
       for (int token = 0; token < TOKENS; token++) {
         for (int i = 0; i < pair; i++) {
           decoder.load(a, v + i, key(token), KEY, RAW, SCALED_LEVELS + token);
-          if (type.bits() == 8) {
+          if (keys.type().bits() == 8) {
             a.vmulBroadcast(KEY, KEY, scale(token, v / Decoder.vectorsOfGroup()));
           }
           for (int row = 0; row < rows; row++) {
-            a.vfma(row * TOKENS + token, QUERY + i * rows + row, KEY);
+            a.vfma(row * TOKENS + token, QUERIES + i * rows + row, KEY);
           }
         }
         // Lines are asked for as evenly as can be: a burst would hold up what comes after it.

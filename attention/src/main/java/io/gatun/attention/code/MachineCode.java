@@ -2,7 +2,6 @@ package io.gatun.attention.code;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.gatun.cache.KvType;
 import java.lang.foreign.FunctionDescriptor;
@@ -11,9 +10,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
- * One loop of machine code for one row format. Made once for a process, never given back.
+ * Machine code for one row format. Made once for a process, never given back.
  *
  * <p>Design note: what C2 makes of these loops takes 1.5 to 2 times as long as they have to, reads
  * ahead only through calls, and takes seconds to come about (attention/KERNEL.md, section 12). The
@@ -23,12 +23,10 @@ import java.util.Map;
  */
 @SuppressWarnings("restricted") // native calls are what this class is for
 public final class MachineCode {
-  private record Key(boolean keys, KvType type, int dim, int rowBytes, int scaleBytes, int rows) {}
-
   /** Floats of a vector. */
   public static final int LANES = Decoder.LANES;
 
-  private static final Map<Key, MachineCode> MADE = new HashMap<>();
+  private static final Map<Object, MachineCode> MADE = new HashMap<>();
 
   /**
    * A call that does not tell the JVM of it, which is cheap, and may be given arrays: so it has to be
@@ -38,8 +36,7 @@ public final class MachineCode {
       Linker.nativeLinker()
           .downcallHandle(
               FunctionDescriptor.of(
-                  JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG,
-                  JAVA_LONG, JAVA_LONG, JAVA_LONG),
+                  JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS),
               Linker.Option.critical(true));
 
   private static boolean guarded;
@@ -50,88 +47,112 @@ public final class MachineCode {
     this.code = code;
   }
 
+  private record Keys(RowCode keys, int rows) {}
+
+  private record Values(RowCode values, int rows) {}
+
+  private record Tile(RowCode keys, RowCode values, int rows) {}
+
   /** Whether rows of this width can be worked on. */
   public static boolean fits(KvType type, int dim) {
     return Decoder.fits(type, dim);
   }
 
   /**
-   * Scores of query rows against keys of this format.
+   * Scores of query rows against keys.
    *
    * @param rows query rows that count, 1 or 4
    * @throws IllegalStateException if machine code is not to be had here; the message says why
    */
-  public static MachineCode ofKeys(KvType type, int dim, int rowBytes, int scaleBytes, int rows) {
-    return of(new Key(true, type, dim, rowBytes, scaleBytes, rows));
+  public static MachineCode ofKeys(RowCode keys, int rows) {
+    return made(
+        new Keys(keys, rows),
+        a -> {
+          KeyCode code = new KeyCode(a, keys, rows);
+          Frame.enter(a, code.scratch());
+          code.write();
+        });
   }
 
-  /** Weighted sums of values of this format; as {@link #ofKeys}. */
-  public static MachineCode ofValues(KvType type, int dim, int rowBytes, int scaleBytes, int rows) {
-    return of(new Key(false, type, dim, rowBytes, scaleBytes, rows));
+  /** Values times weights, added to sums; as {@link #ofKeys}. */
+  public static MachineCode ofValues(RowCode values, int rows) {
+    return made(
+        new Values(values, rows),
+        a -> {
+          Frame.enter(a, ValueCode.scratch());
+          new ValueCode(a, values, rows, false).write();
+        });
   }
 
-  private static MachineCode of(Key key) {
+  /**
+   * All of a tile that every row sees in whole: scores, the online softmax, and the tile's own sum of
+   * weighted values, which is then added to the sums; as {@link #ofKeys}.
+   *
+   * @param weightScale what weights are multiplied with before the values come to them
+   */
+  public static MachineCode ofTile(
+      RowCode keys, RowCode values, int rows, float weightScale, Power2 power) {
+    return made(
+        new Tile(keys, values, rows),
+        a -> {
+          KeyCode scores = new KeyCode(a, keys, rows);
+          int vectors = new Decoder(values).vectors();
+          Frame.enter(
+              a, Math.max(scores.scratch(), Math.max(SoftmaxCode.scratch(), ValueCode.scratch())));
+          scores.write();
+          new SoftmaxCode(a, power, vectors, rows, weightScale).write();
+          new ValueCode(a, values, rows, true).write();
+        });
+  }
+
+  private static MachineCode made(Object key, Consumer<Assembler> writer) {
     synchronized (MADE) {
-      return MADE.computeIfAbsent(key, MachineCode::make);
+      MachineCode made = MADE.get(key);
+      if (made == null) {
+        made = new MachineCode(place(writer));
+        MADE.put(key, made);
+      }
+      return made;
     }
   }
 
-  private static MachineCode make(Key key) {
+  private static MemorySegment place(Consumer<Assembler> writer) {
     CodeMemory memory = CodeMemory.ofProcess();
     if (!guarded) {
       FaultGuard.install(memory);
       guarded = true;
     }
-    byte[] code =
-        key.keys
-            ? KeyCode.of(key.type, key.dim, key.rowBytes, key.scaleBytes, key.rows)
-            : ValueCode.of(key.type, key.dim, key.rowBytes, key.scaleBytes, key.rows);
-    return new MachineCode(memory.place(code));
+    Assembler a = new Assembler();
+    writer.accept(a);
+    Frame.leave(a, Frame.DONE);
+    return memory.place(a.code());
   }
 
   /**
-   * Works through some tokens.
+   * Runs it. What it does not need may be any of the others. The caller has seen to it that all that
+   * is read and written lies within the segments: nothing checks it here.
    *
-   * <p>The caller has seen to it that all that is read and written lies within the segments: nothing
-   * checks it here. Lines to ask for are given as the address {@code aheadFrom} of the row that comes
-   * so many tokens later than the first, and the last such address, from which on it stands still.
-   *
-   * @param memory of keys or values, which stays open during the call
-   * @param offset of the first row in it
-   * @param scaleOffset of its scales in it
-   * @param in query rows, or weights: an array's segment
-   * @param inAt bytes into it
-   * @param out scores, or sums: an array's segment
-   * @param outAt bytes into it
+   * @param call what to work on
+   * @param keys memory of the keys, which stays open during the call
+   * @param values memory of the values
+   * @param queries an array's segment: prepared rows {@code [rows][stride]}
+   * @param scores an array's segment: scores or weights {@code [ceil(tokens / 4)][4][4]}
+   * @param sums an array's segment {@code [rows][stride]}
+   * @param state an array's segment: maximum, partial sums, and room for one more vector
    * @throws InternalError if the memory was not there: a mapped file was cut short, or its disk fails
    */
   public void run(
-      MemorySegment memory,
-      long offset,
-      long scaleOffset,
-      MemorySegment in,
-      long inAt,
-      MemorySegment out,
-      long outAt,
-      long tokens,
-      long aheadFrom,
-      long aheadLast) {
+      Call call,
+      MemorySegment keys,
+      MemorySegment values,
+      MemorySegment queries,
+      MemorySegment scores,
+      MemorySegment sums,
+      MemorySegment state) {
     int result;
     try {
       result =
-          (int)
-              RUN.invokeExact(
-                  code,
-                  memory,
-                  offset,
-                  scaleOffset,
-                  in,
-                  inAt,
-                  out,
-                  outAt,
-                  tokens,
-                  aheadFrom,
-                  aheadLast);
+          (int) RUN.invokeExact(code, call.memory(), keys, values, queries, scores, sums, state);
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable e) {

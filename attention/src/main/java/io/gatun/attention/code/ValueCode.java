@@ -3,7 +3,6 @@ package io.gatun.attention.code;
 import static io.gatun.attention.code.Assembler.R10;
 import static io.gatun.attention.code.Assembler.R11;
 import static io.gatun.attention.code.Assembler.R12;
-import static io.gatun.attention.code.Assembler.R8;
 import static io.gatun.attention.code.Assembler.R9;
 import static io.gatun.attention.code.Assembler.RAX;
 import static io.gatun.attention.code.Assembler.RBX;
@@ -16,23 +15,21 @@ import static io.gatun.attention.code.Assembler.at;
 
 import io.gatun.attention.code.Assembler.Condition;
 import io.gatun.attention.code.Assembler.Label;
+import io.gatun.attention.code.Call.Field;
 import io.gatun.cache.KvType;
 
 /**
  * Writes the loop of the weighted sums: some vectors of 4 sums, or 1, stay in registers while the
  * tokens go by.
  *
- * <p>Its arguments are those of {@link MachineCode#run}: rows are values, the first floats the
- * weights {@code [ceil(tokens / 4)][4][4]}, the second the sums {@code [rows][stride]}.
- *
  * <pre>
  *   rdi   values                      rsi   the token's row
  *   rdx   scales                      rbx   the token's scales
- *   rcx   weights                     rax   the token's weights
- *   r9    sums                        r10   tokens to come
- *   r8    lines to ask for            r11   where asking ends       r12   the next of them
+ *   rcx   weights [token / 4][4][4]   rax   the token's weights
+ *   r9    sums [rows][stride]         r10   tokens to come
+ *   r12   lines to ask for            r11   the last of this stretch
  *   rsp   weights times scales of 4 tokens [row][token]
- *   zmm0  to 15  sums [row][vector]   zmm16 to 19  values           zmm20  a weight
+ *   zmm0  to 15  sums [row][vector]   zmm16 to 19  values   zmm25  a weight
  * </pre>
  */
 final class ValueCode {
@@ -42,63 +39,66 @@ final class ValueCode {
   /** Vectors of sums that the registers hold. */
   private static final int SUMS = 16;
 
-  private static final int VALUE = 16;
+  /** Vectors of one row's sums: enough for the chains of additions to keep both ports busy. */
+  private static final int SUMS_OF_ONE = 8;
 
-  /** With one row there are as many values as sums, so they are brought in one by one. */
+  private static final int VALUES = 16;
   private static final int SCALES = 24;
-
   private static final int WEIGHT = 25;
   private static final int RAW = 28;
-  private static final int ONE_VALUE = 29;
 
-  private final Assembler a = new Assembler();
+  private final Assembler a;
   private final Decoder decoder;
-  private final KvType type;
+  private final RowCode values;
   private final int rows;
-  private final int rowBytes;
-  private final int scaleBytes;
-
-  private ValueCode(KvType type, int dim, int rowBytes, int scaleBytes, int rows) {
-    this.decoder = new Decoder(type, dim);
-    this.type = type;
-    this.rows = rows;
-    this.rowBytes = rowBytes;
-    this.scaleBytes = scaleBytes;
-  }
+  private final boolean fresh;
 
   /**
-   * The code for rows of this format.
+   * Will write the code for values of this format.
    *
    * @param rows sums that count, 1 or 4
+   * @param fresh whether the tokens are summed up by themselves and then added to what there is;
+   *     otherwise each token is added to it
    */
-  static byte[] of(KvType type, int dim, int rowBytes, int scaleBytes, int rows) {
-    return new ValueCode(type, dim, rowBytes, scaleBytes, rows).write();
+  ValueCode(Assembler a, RowCode values, int rows, boolean fresh) {
+    this.a = a;
+    this.decoder = new Decoder(values);
+    this.values = values;
+    this.rows = rows;
+    this.fresh = fresh;
   }
 
-  private byte[] write() {
-    Frame.enter(a, Decoder.BYTES);
-    a.add(RDX, RDI);
-    a.add(RDI, RSI);
-    a.add(RCX, R8);
+  /** Bytes of scratch it needs at rsp. */
+  static int scratch() {
+    return Decoder.BYTES;
+  }
+
+  /** Writes it. */
+  void write() {
     decoder.constants(a);
-    if (type.quantized()) {
+    if (values.type().quantized()) {
       // The lanes of tokens 1, 2 and 3 in a vector of [row][token].
       for (int token = 1; token < TOKENS; token++) {
         a.movImmediate(RAX, 0x1111L << token);
         a.kmov(token, RAX);
       }
     }
-    a.load(RAX, Frame.argument(6));
-    a.add(R9, RAX);
-    a.load(R8, Frame.argument(8));
-    a.load(R11, Frame.argument(9));
-    // A round is of one group of codes, whose scale they share.
-    int most = type.quantized() ? Decoder.vectorsOfGroup() : rows == 1 ? 8 : SUMS / rows;
+    a.load(RDI, Frame.VALUES);
+    a.mov(RDX, RDI);
+    a.add(RDI, Call.at(Frame.CALL, Field.VALUE));
+    a.add(RDX, Call.at(Frame.CALL, Field.VALUE_SCALES));
+    a.load(RCX, Frame.SCORES);
+    a.add(RCX, Call.at(Frame.CALL, Field.SCORES));
+    a.load(R9, Frame.SUMS);
+    a.add(R9, Call.at(Frame.CALL, Field.SUMS));
+    // A part is of one group of codes, which have a scale in common.
+    int most =
+        values.type().quantized()
+            ? Decoder.vectorsOfGroup()
+            : rows == 1 ? SUMS_OF_ONE : SUMS / rows;
     for (int first = 0; first < decoder.vectors(); first += most) {
       part(first, Math.min(most, decoder.vectors() - first));
     }
-    Frame.leave(a, Frame.DONE);
-    return a.code();
   }
 
   /** The vectors {@code [first, first + count)} of all rows. */
@@ -107,15 +107,16 @@ final class ValueCode {
     a.mov(RSI, RDI);
     a.mov(RAX, RCX);
     a.mov(RBX, RDX);
-    a.mov(R12, R8);
-    a.load(R10, Frame.argument(7));
+    a.load(R12, Call.at(Frame.CALL, Field.VALUE_AHEAD));
+    a.load(R11, Call.at(Frame.CALL, Field.VALUE_AHEAD_LAST));
+    a.load(R10, Call.at(Frame.CALL, Field.TOKENS));
     Label next = new Label();
     Label rest = new Label();
     Label end = new Label();
     a.bind(next);
     a.cmpImmediate(R10, TOKENS);
     a.jump(Condition.BELOW, rest);
-    if (type.quantized()) {
+    if (values.type().quantized()) {
       scaleWeights(first);
     }
     for (int token = 0; token < TOKENS; token++) {
@@ -123,9 +124,7 @@ final class ValueCode {
       ask(first, count, token);
     }
     advance(TOKENS, Decoder.BYTES);
-    a.addImmediate(R12, TOKENS * rowBytes);
-    a.cmp(R12, R11);
-    a.cmov(Condition.ABOVE, R12, R11);
+    values.goOnAsking(a, R12, R11, TOKENS, Field.VALUE_AHEAD_NEXT, Field.VALUE_AHEAD_NEXT_LAST);
     a.jump(next);
     a.bind(rest);
     a.test(R10, R10);
@@ -138,10 +137,10 @@ final class ValueCode {
   }
 
   private void advance(int tokens, int weightBytes) {
-    a.addImmediate(RSI, tokens * rowBytes);
+    a.addImmediate(RSI, tokens * values.rowBytes());
     a.addImmediate(RAX, weightBytes);
-    if (scaleBytes != 0) {
-      a.addImmediate(RBX, tokens * scaleBytes);
+    if (values.scaleBytes() != 0) {
+      a.addImmediate(RBX, tokens * values.scaleBytes());
     }
     a.subImmediate(R10, tokens);
   }
@@ -150,10 +149,16 @@ final class ValueCode {
     for (int row = 0; row < rows; row++) {
       for (int i = 0; i < count; i++) {
         int from = (row * decoder.vectors() + first + i) * Decoder.BYTES;
+        int sum = row * count + i;
         if (store) {
-          a.vstore(at(R9, from), row * count + i);
+          if (fresh) {
+            a.vadd(sum, sum, at(R9, from));
+          }
+          a.vstore(at(R9, from), sum);
+        } else if (fresh) {
+          a.vzero(sum);
         } else {
-          a.vload(row * count + i, at(R9, from));
+          a.vload(sum, at(R9, from));
         }
       }
     }
@@ -164,7 +169,7 @@ final class ValueCode {
     int group = first / Decoder.vectorsOfGroup() * KvType.SCALE_BYTES;
     a.vbroadcast(SCALES, at(RBX, group));
     for (int token = 1; token < TOKENS; token++) {
-      a.vbroadcastMasked(SCALES, token, at(RBX, token * scaleBytes + group));
+      a.vbroadcastMasked(SCALES, token, at(RBX, token * values.scaleBytes() + group));
     }
     a.vload(WEIGHT, at(RAX, 0));
     a.vmul(SCALES, SCALES, WEIGHT);
@@ -180,27 +185,28 @@ final class ValueCode {
     if (rows == 1) {
       weight(first, token, 0, alone);
       for (int i = 0; i < count; i++) {
-        decoder.load(a, first + i, at(RSI, token * rowBytes), ONE_VALUE, RAW, Decoder.LEVELS);
-        a.vfma(i, ONE_VALUE, WEIGHT);
+        decoder.load(a, first + i, at(RSI, token * values.rowBytes()), VALUES, RAW, Decoder.LEVELS);
+        a.vfma(i, VALUES, WEIGHT);
       }
       return;
     }
     for (int i = 0; i < count; i++) {
-      decoder.load(a, first + i, at(RSI, token * rowBytes), VALUE + i, RAW, Decoder.LEVELS);
+      decoder.load(
+          a, first + i, at(RSI, token * values.rowBytes()), VALUES + i, RAW, Decoder.LEVELS);
     }
     for (int row = 0; row < rows; row++) {
       weight(first, token, row, alone);
       for (int i = 0; i < count; i++) {
-        a.vfma(row * count + i, VALUE + i, WEIGHT);
+        a.vfma(row * count + i, VALUES + i, WEIGHT);
       }
     }
   }
 
   private void weight(int first, int token, int row, boolean alone) {
     int from = (row * TOKENS + token) * Float.BYTES;
-    boolean scaled = type.quantized() && !alone;
+    boolean scaled = values.type().quantized() && !alone;
     a.vbroadcast(WEIGHT, at(scaled ? RSP : RAX, from));
-    if (type.quantized() && alone) {
+    if (values.type().quantized() && alone) {
       int group = first / Decoder.vectorsOfGroup() * KvType.SCALE_BYTES;
       a.vmulBroadcast(WEIGHT, WEIGHT, at(RBX, group));
     }
@@ -215,7 +221,7 @@ final class ValueCode {
             ? Math.ceilDiv(decoder.bytes(), Decoder.BYTES)
             : Math.ceilDiv(decoder.from(last), Decoder.BYTES);
     for (int line = from; line < to; line++) {
-      a.prefetch(at(R12, token * rowBytes + line * Decoder.BYTES));
+      a.prefetch(at(R12, token * values.rowBytes() + line * Decoder.BYTES));
     }
   }
 }

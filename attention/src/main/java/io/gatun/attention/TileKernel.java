@@ -1,0 +1,67 @@
+package io.gatun.attention;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Scores, softmax and weighted sums of a tile in one go, where all rows see all of its tokens and
+ * there is no soft cap: the same bits as from {@link KeyKernel}, {@link SoftmaxKernel} and {@link
+ * ValueKernel} one after the other. Immutable; any thread.
+ */
+interface TileKernel {
+  /**
+   * {@link Kernels#ROWS} rows and what they have taken in. Scratch of one worker.
+   *
+   * <p>Not a record: one object is used for all of a worker's calls.
+   */
+  final class Rows {
+    /** Prepared rows {@code [ROWS][stride]} from index {@link #queriesAt} on. */
+    final Floats queries;
+
+    /** Room for scores {@code [tokens / T][ROWS][T]}. */
+    final Floats scores;
+
+    /** The rows' state {@code [3][ROWS][T]} from index {@link #stateAt} on. */
+    final Floats state;
+
+    /** Their sums {@code [ROWS][stride]} from index {@link #sumsAt} on. */
+    final Floats sums;
+
+    int queriesAt;
+    int stateAt;
+    int sumsAt;
+
+    /** How many of the rows count, 1 to {@link Kernels#ROWS}. */
+    int count;
+
+    /** Factor of the scores, {@code log2(e)} in it. */
+    float factor;
+
+    Rows(Floats queries, Floats scores, Floats state, Floats sums) {
+      this.queries = queries;
+      this.scores = scores;
+      this.state = state;
+      this.sums = sums;
+    }
+  }
+
+  /**
+   * Takes tokens in, whole vectors of scores.
+   *
+   * @param keys rows {@code [tokens][keyDim]} from byte {@code keyOffset} on
+   * @param keyScales where in {@code keys} the scales of the first row lie
+   * @param values rows {@code [tokens][valueDim]} from byte {@code valueOffset} on
+   * @param valueScales where in {@code values} the scales of the first row lie
+   * @param asked for how many tokens rows to come are asked for
+   */
+  void take(
+      MemorySegment keys,
+      long keyOffset,
+      long keyScales,
+      MemorySegment values,
+      long valueOffset,
+      long valueScales,
+      int tokens,
+      Rows rows,
+      RowsAhead ahead,
+      int asked);
+}

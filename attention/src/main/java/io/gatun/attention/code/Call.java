@@ -1,0 +1,86 @@
+package io.gatun.attention.code;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.gatun.attention.code.Assembler.Address;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * What a kernel is called with, apart from addresses: 8 bytes each, in the order of {@link Field}.
+ *
+ * <p>Thread rules: scratch of one worker.
+ */
+public final class Call {
+  /** The numbers of a call. Offsets are in bytes. */
+  public enum Field {
+    /** Tokens to take in. */
+    TOKENS,
+    /** Where the first key lies in the memory of keys. */
+    KEY,
+    /** Where its scales lie. */
+    KEY_SCALES,
+    /** Address of the key to ask for while the first is worked on; the others follow it. */
+    KEY_AHEAD,
+    /** Address of the last 4 keys to ask for in this stretch. */
+    KEY_AHEAD_LAST,
+    /** Where asking goes on then. */
+    KEY_AHEAD_NEXT,
+    /** Address of the last 4 keys to ask for there; then asking begins there again. */
+    KEY_AHEAD_NEXT_LAST,
+    /** Where the first value lies in the memory of values. */
+    VALUE,
+    /** Where its scales lie. */
+    VALUE_SCALES,
+    /** As for keys. */
+    VALUE_AHEAD,
+    /** As for keys. */
+    VALUE_AHEAD_LAST,
+    /** As for keys. */
+    VALUE_AHEAD_NEXT,
+    /** As for keys. */
+    VALUE_AHEAD_NEXT_LAST,
+    /** Where the query rows lie in their array. */
+    QUERY,
+    /** Where the scores, or weights, lie in theirs. */
+    SCORES,
+    /** Where the sums lie in theirs. */
+    SUMS,
+    /** Where maximum, partial sums and room for one more vector lie in theirs. */
+    STATE,
+    /** Bits of the float that scores are multiplied with. */
+    FACTOR
+  }
+
+  private static final int FIELDS = Field.values().length;
+
+  private final MemorySegment memory;
+
+  /** One that lives as long as the arena. */
+  public Call(Arena arena) {
+    memory = arena.allocate(JAVA_LONG, FIELDS);
+  }
+
+  /** Sets one of the numbers. */
+  public void set(Field field, long value) {
+    memory.set(JAVA_LONG, (long) field.ordinal() * Long.BYTES, value);
+  }
+
+  /** Sets the four addresses that begin with {@code KEY_AHEAD} or {@code VALUE_AHEAD}. */
+  public void ask(Field first, long from, long last, long next, long nextLast) {
+    long at = (long) first.ordinal() * Long.BYTES;
+    memory.set(JAVA_LONG, at, from);
+    memory.set(JAVA_LONG, at + Long.BYTES, last);
+    memory.set(JAVA_LONG, at + 2 * Long.BYTES, next);
+    memory.set(JAVA_LONG, at + 3 * Long.BYTES, nextLast);
+  }
+
+  MemorySegment memory() {
+    return memory;
+  }
+
+  /** Where a number lies, the call's address being in a register. */
+  static Address at(int register, Field field) {
+    return Assembler.at(register, field.ordinal() * Long.BYTES);
+  }
+}
