@@ -30,8 +30,12 @@ final class MachineTile implements TileKernel {
     this.keyStride = keyKernel.stride();
     this.valueStride = valueKernel.stride();
     float scale = valueKernel.weightScale();
-    ofRows = MachineCode.ofTile(keys.code(), values.code(), Kernels.ROWS, scale, POWER);
-    ofOne = MachineCode.ofTile(keys.code(), values.code(), 1, scale, POWER);
+    ofRows = tiles(Kernels.ROWS, scale);
+    ofOne = tiles(1, scale);
+  }
+
+  private MachineCode tiles(int rows, float scale) {
+    return MachineCode.ofTiles(keys.code(), values.code(), rows, scale, POWER, RowBlock.TILE);
   }
 
   @Override
@@ -43,18 +47,20 @@ final class MachineTile implements TileKernel {
       long valueOffset,
       long valueScales,
       int tokens,
+      int tiles,
       Rows rows,
       RowsAhead ahead,
       int asked) {
     int count = rows.count == 1 ? 1 : Kernels.ROWS;
-    keys.check(keyMemory, keyOffset, keyScales, tokens);
-    values.check(valueMemory, valueOffset, valueScales, tokens);
+    keys.check(keyMemory, keyOffset, keyScales, tokens * tiles);
+    values.check(valueMemory, valueOffset, valueScales, tokens * tiles);
     Objects.checkFromIndexSize(rows.queriesAt, count * keyStride, rows.queries.array().length);
     Objects.checkFromIndexSize(0, tokens * Kernels.ROWS, rows.scores.array().length);
     Objects.checkFromIndexSize(rows.stateAt, STATE * LANES, rows.state.array().length);
     Objects.checkFromIndexSize(rows.sumsAt, count * valueStride, rows.sums.array().length);
     Call call = ahead.call();
     call.set(Field.TOKENS, tokens);
+    call.set(Field.TILES, tiles);
     call.set(Field.KEY, keyOffset);
     call.set(Field.KEY_SCALES, keyScales);
     call.set(Field.VALUE, valueOffset);

@@ -27,7 +27,7 @@ final class RowBlock {
    * How many tokens ahead of the kernels keys are prefetched: long enough for memory to answer, short
    * enough for the first cache.
    */
-  private static final int LEAD = 16;
+  private static final int LEAD = 24;
 
   /** What is read ahead at a time where nothing can be prefetched: half of a second cache. */
   private static final int AHEAD_BYTES = 1 << 19;
@@ -231,9 +231,34 @@ final class RowBlock {
       softmax.clear(state.array(), block / ROWS * stateFloats);
     }
     Arrays.fill(sums.array(), 0, padded(rows) * valueKernel.stride(), 0f);
-    for (long from = start; from < start + SPLIT && from <= highest; from += TILE) {
-      tile(view, layer, kvHead, from, Math.min(from + TILE, highest + 1));
+    for (long from = start; from < start + SPLIT && from <= highest; ) {
+      int tiles = wholeTiles(view, from, start + SPLIT);
+      if (tiles > 0) {
+        long to = from + (long) tiles * TILE;
+        ahead(view, layer, kvHead, from, to, true);
+        prepare(0, rows);
+        tile.takeAll(tileKernel, view, layer, kvHead, from, tiles, tileRows, rowsAhead);
+        rowsAhead.finish();
+        from = to;
+      } else {
+        tile(view, layer, kvHead, from, Math.min(from + TILE, highest + 1));
+        from += TILE;
+      }
     }
+  }
+
+  /** How many tiles, from this position on, the rows see in whole and a kernel can take at once. */
+  private int wholeTiles(KvView view, long from, long end) {
+    if (tileKernel == null
+        || rows > ROWS
+        || options.softCap() != 0
+        || options.windowStart(highest) > from) {
+      return 0;
+    }
+    int run = view.runAt(from);
+    long inRun = view.runStart(run) + view.runTokens(run);
+    long to = Math.min(Math.min(end, inRun), Math.min(lowest + 1, treeStart));
+    return Math.max(0, (int) ((to - from) / TILE));
   }
 
   private void tile(KvView view, int layer, int kvHead, long tileStart, long end) {
@@ -310,7 +335,8 @@ final class RowBlock {
       int count = Math.min(ROWS, rows - block);
       boolean allSeen = allSeen(block, start, to);
       if (allSeen && tileKernel != null && tile.whole() && options.softCap() == 0) {
-        wholeTile(block, count, asked);
+        prepare(block, count);
+        tile.take(tileKernel, tileRows, rowsAhead, asked);
         continue;
       }
       tile.scores(keyKernel, q, block * keyKernel.stride(), count, scores, rowsAhead);
@@ -343,14 +369,13 @@ final class RowBlock {
     }
   }
 
-  /** Takes the tile that was located, which all rows see in whole, into one block of rows. */
-  private void wholeTile(int block, int count, int asked) {
+  /** Sets the rows of one block for the kernel that takes whole tiles. */
+  private void prepare(int block, int count) {
     tileRows.queriesAt = block * keyKernel.stride();
     tileRows.stateAt = block / ROWS * stateFloats;
     tileRows.sumsAt = block * valueKernel.stride();
     tileRows.count = count;
     tileRows.factor = options.scale() * Exp2.LOG2_E;
-    tile.take(tileKernel, tileRows, rowsAhead, asked);
   }
 
   /**

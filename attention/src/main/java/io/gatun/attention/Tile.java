@@ -110,14 +110,7 @@ final class Tile {
       int inRun = (int) Math.min(Math.min(to, pathFrom) - at, view.runTokens(run) - row);
       int whole = at + inRun == to ? inRun : inRun - inRun % group;
       if (whole > 0) {
-        add(
-            view.keys(run),
-            layout.keyOffset(layer, kvHead, row),
-            layout.keyScaleOffset(layer, kvHead, row),
-            view.values(run),
-            layout.valueOffset(layer, kvHead, row),
-            layout.valueScaleOffset(layer, kvHead, row),
-            whole);
+        addOf(view, run, layer, kvHead, at, whole);
         at += whole;
       } else {
         int count = (int) Math.min(group, to - at);
@@ -177,6 +170,20 @@ final class Tile {
         count);
   }
 
+  /** Tokens that lie in one run, from the position {@code at} on. */
+  private void addOf(KvView view, int run, int layer, int kvHead, long at, int count) {
+    KvLayout layout = view.layout();
+    int row = (int) (at - view.runStart(run));
+    add(
+        view.keys(run),
+        layout.keyOffset(layer, kvHead, row),
+        layout.keyScaleOffset(layer, kvHead, row),
+        view.values(run),
+        layout.valueOffset(layer, kvHead, row),
+        layout.valueScaleOffset(layer, kvHead, row),
+        count);
+  }
+
   private void add(
       MemorySegment key,
       long keyOffset,
@@ -232,6 +239,11 @@ final class Tile {
 
   /** Takes all tokens of a tile that is {@link #whole} into one block of rows. */
   void take(TileKernel kernel, TileKernel.Rows rows, RowsAhead ahead, int asked) {
+    take(kernel, counts[0], 1, rows, ahead, asked);
+  }
+
+  private void take(
+      TileKernel kernel, int count, int tiles, TileKernel.Rows rows, RowsAhead ahead, int asked) {
     kernel.take(
         keys[0],
         keyOffsets[0],
@@ -239,9 +251,28 @@ final class Tile {
         values[0],
         valueOffsets[0],
         valueScales[0],
-        counts[0],
+        count,
+        tiles,
         rows,
         ahead,
         asked);
+  }
+
+  /**
+   * Takes several whole tiles, which lie in the run of {@code from}, into one block of rows, and has
+   * as many rows asked for.
+   */
+  void takeAll(
+      TileKernel kernel,
+      KvView view,
+      int layer,
+      int kvHead,
+      long from,
+      int tiles,
+      TileKernel.Rows rows,
+      RowsAhead ahead) {
+    pieces = 0;
+    addOf(view, view.runAt(from), layer, kvHead, from, tiles * tokens);
+    take(kernel, tokens, tiles, rows, ahead, tiles * tokens);
   }
 }

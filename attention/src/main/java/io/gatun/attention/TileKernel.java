@@ -45,12 +45,13 @@ interface TileKernel {
   }
 
   /**
-   * Takes tokens in, whole vectors of scores.
+   * Takes a tile in, or several that follow each other.
    *
    * @param keys rows {@code [tokens][keyDim]} from byte {@code keyOffset} on
    * @param keyScales where in {@code keys} the scales of the first row lie
    * @param values rows {@code [tokens][valueDim]} from byte {@code valueOffset} on
    * @param valueScales where in {@code values} the scales of the first row lie
+   * @param tokens of a tile, whole vectors of scores; {@link RowBlock#TILE} where there are several
    * @param asked for how many tokens rows to come are asked for
    */
   void take(
@@ -61,6 +62,7 @@ interface TileKernel {
       long valueOffset,
       long valueScales,
       int tokens,
+      int tiles,
       Rows rows,
       RowsAhead ahead,
       int asked);

@@ -199,6 +199,20 @@ final class Assembler {
     immediate(0, to, value);
   }
 
+  void addImmediate(Address to, int value) {
+    rex(0, to.index, to.base);
+    put(0x81);
+    memory(0, to, 1);
+    put32(value);
+  }
+
+  void subImmediate(Address to, int value) {
+    rex(0, to.index, to.base);
+    put(0x81);
+    memory(5, to, 1);
+    put32(value);
+  }
+
   void andImmediate(int to, int value) {
     immediate(4, to, value);
   }

@@ -14,13 +14,18 @@ import java.lang.foreign.MemorySegment;
 public final class Call {
   /** The numbers of a call. Offsets are in bytes. */
   public enum Field {
-    /** Tokens to take in. */
+    /** Tokens to take in, of a tile. */
     TOKENS,
-    /** Where the first key lies in the memory of keys. */
+    /** Tiles to take in, if there are several; counted down. */
+    TILES,
+    /** Where the first key lies in the memory of keys; moved on by whole tiles. */
     KEY,
     /** Where its scales lie. */
     KEY_SCALES,
-    /** Address of the key to ask for while the first is worked on; the others follow it. */
+    /**
+     * Address of the key to ask for while the first is worked on; the others follow it. Moved on by
+     * what was asked for, as is the next.
+     */
     KEY_AHEAD,
     /** Address of the last 4 keys to ask for in this stretch. */
     KEY_AHEAD_LAST,

@@ -31,13 +31,16 @@ import io.gatun.cache.KvType;
  *   rdx   its scales                  r12, r13, r14   from there to the other three's
  *   r9    scores [token / 4][4][4]    r10             tokens to come
  *   r8    lines to ask for            r11             the last of this stretch
- *   rsp   query rows [rows][vectors][16], at whole cache lines
+ *   rsp   after a vector of scratch: query rows [rows][vectors][16], at whole cache lines
  *   zmm0  to 15  sums [row][token]    zmm16 to 23  query [2][row]    zmm24 to 27  levels [token]
  * </pre>
  */
 final class KeyCode {
   /** Tokens that are taken in at a time. */
   private static final int TOKENS = 4;
+
+  /** Where the query rows lie in the scratch: the values' loop and the softmax use its beginning. */
+  private static final int QUERY_AT = Decoder.BYTES;
 
   private static final int QUERIES = 16;
   private static final int SCALED_LEVELS = 24;
@@ -63,13 +66,17 @@ final class KeyCode {
 
   /** Bytes of scratch it needs at rsp. */
   int scratch() {
-    return rows * decoder.vectors() * Decoder.BYTES;
+    return QUERY_AT + rows * decoder.vectors() * Decoder.BYTES;
   }
 
-  /** Writes it. */
+  /** Writes what the loop needs once: it may then be run several times. */
+  void writeBeginning() {
+    copyQuery();
+  }
+
+  /** Writes the loop. */
   void write() {
     decoder.constants(a);
-    copyQuery();
     a.load(RDI, Frame.KEYS);
     a.mov(RDX, RDI);
     a.add(RDI, Call.at(Frame.CALL, Field.KEY));
@@ -111,6 +118,8 @@ final class KeyCode {
     keys.goOnAsking(a, R8, R11, TOKENS, Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_LAST);
     a.jump(next);
     a.bind(end);
+    a.store(Call.at(Frame.CALL, Field.KEY_AHEAD), R8);
+    a.store(Call.at(Frame.CALL, Field.KEY_AHEAD_LAST), R11);
   }
 
   /** Query rows are read for every 4 tokens; in a heap array each vector lies in two cache lines. */
@@ -119,7 +128,7 @@ final class KeyCode {
     a.add(RCX, Call.at(Frame.CALL, Field.QUERY));
     for (int i = 0; i < rows * decoder.vectors(); i++) {
       a.vload(QUERIES + i % 8, at(RCX, i * Decoder.BYTES));
-      a.vstore(at(RSP, i * Decoder.BYTES), QUERIES + i % 8);
+      a.vstore(at(RSP, QUERY_AT + i * Decoder.BYTES), QUERIES + i % 8);
     }
   }
 
@@ -188,7 +197,7 @@ final class KeyCode {
       }
       for (int i = 0; i < pair * rows; i++) {
         int from = (i % rows * vectors + v + i / rows) * Decoder.BYTES;
-        a.vload(QUERIES + i, at(RSP, from));
+        a.vload(QUERIES + i, at(RSP, QUERY_AT + from));
       }
       for (int token = 0; token < TOKENS; token++) {
         for (int i = 0; i < pair; i++) {

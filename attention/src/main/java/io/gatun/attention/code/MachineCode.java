@@ -3,6 +3,9 @@ package io.gatun.attention.code;
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import io.gatun.attention.code.Assembler.Condition;
+import io.gatun.attention.code.Assembler.Label;
+import io.gatun.attention.code.Call.Field;
 import io.gatun.cache.KvType;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -51,7 +54,7 @@ public final class MachineCode {
 
   private record Values(RowCode values, int rows) {}
 
-  private record Tile(RowCode keys, RowCode values, int rows) {}
+  private record Tiles(RowCode keys, RowCode values, int rows) {}
 
   /** Whether rows of this width can be worked on. */
   public static boolean fits(KvType type, int dim) {
@@ -70,6 +73,7 @@ public final class MachineCode {
         a -> {
           KeyCode code = new KeyCode(a, keys, rows);
           Frame.enter(a, code.scratch());
+          code.writeBeginning();
           code.write();
         });
   }
@@ -86,22 +90,33 @@ public final class MachineCode {
 
   /**
    * All of a tile that every row sees in whole: scores, the online softmax, and the tile's own sum of
-   * weighted values, which is then added to the sums; as {@link #ofKeys}.
+   * weighted values, which is then added to the sums; and the same for tiles that follow it in the
+   * same memory. As {@link #ofKeys}.
    *
    * @param weightScale what weights are multiplied with before the values come to them
+   * @param tileTokens tokens of a tile, where there are several
    */
-  public static MachineCode ofTile(
-      RowCode keys, RowCode values, int rows, float weightScale, Power2 power) {
+  public static MachineCode ofTiles(
+      RowCode keys, RowCode values, int rows, float weightScale, Power2 power, int tileTokens) {
     return made(
-        new Tile(keys, values, rows),
+        new Tiles(keys, values, rows),
         a -> {
           KeyCode scores = new KeyCode(a, keys, rows);
           int vectors = new Decoder(values).vectors();
           Frame.enter(
               a, Math.max(scores.scratch(), Math.max(SoftmaxCode.scratch(), ValueCode.scratch())));
+          scores.writeBeginning();
+          Label next = new Label();
+          a.bind(next);
           scores.write();
           new SoftmaxCode(a, power, vectors, rows, weightScale).write();
           new ValueCode(a, values, rows, true).write();
+          a.addImmediate(Call.at(Frame.CALL, Field.KEY), tileTokens * keys.rowBytes());
+          a.addImmediate(Call.at(Frame.CALL, Field.KEY_SCALES), tileTokens * keys.scaleBytes());
+          a.addImmediate(Call.at(Frame.CALL, Field.VALUE), tileTokens * values.rowBytes());
+          a.addImmediate(Call.at(Frame.CALL, Field.VALUE_SCALES), tileTokens * values.scaleBytes());
+          a.subImmediate(Call.at(Frame.CALL, Field.TILES), 1);
+          a.jump(Condition.ABOVE, next);
         });
   }
 

@@ -1,6 +1,7 @@
 package io.gatun.attention.code;
 
 import static io.gatun.attention.code.Assembler.R10;
+import static io.gatun.attention.code.Assembler.R8;
 import static io.gatun.attention.code.Assembler.R9;
 import static io.gatun.attention.code.Assembler.RAX;
 import static io.gatun.attention.code.Assembler.RCX;
@@ -18,9 +19,12 @@ import io.gatun.attention.code.Call.Field;
  * operation as the Vector API's kernel has it (VectorSoftmax.step): scores become weights, maximum
  * and partial sums are brought up to date, and sums of values are scaled to the new maximum.
  *
+ * <p>So that memory is not idle meanwhile, the first lines that the values' loop will ask for are
+ * asked for here.
+ *
  * <pre>
  *   rdi   scores             rcx   state [3][4][4]      r10   vectors to come
- *   rsi   their beginning    r9    sums [rows][stride]
+ *   rsi   their beginning    r9    sums [rows][stride]     r8    lines to ask for
  *   zmm0  a score            zmm1 to 3  on the way to its power
  *   zmm4  maximum            zmm5  maximum before        zmm6  what is subtracted
  *   zmm7  partial sums       zmm8  correction
@@ -90,6 +94,7 @@ final class SoftmaxCode {
     a.add(RCX, Call.at(Frame.CALL, Field.STATE));
     a.load(R9, Frame.SUMS);
     a.add(R9, Call.at(Frame.CALL, Field.SUMS));
+    a.load(R8, Call.at(Frame.CALL, Field.VALUE_AHEAD));
     a.vload(BEFORE, at(RCX, 0));
     a.vmov(MAXIMUM, BEFORE);
     overScores(this::toMaximum);
@@ -139,6 +144,8 @@ final class SoftmaxCode {
     Label next = new Label();
     a.bind(next);
     step.run();
+    a.prefetch(at(R8, 0));
+    a.addImmediate(R8, Decoder.BYTES);
     a.addImmediate(RDI, Decoder.BYTES);
     a.subImmediate(R10, 4);
     a.jump(Condition.ABOVE, next);

@@ -99,6 +99,8 @@ final class ValueCode {
     for (int first = 0; first < decoder.vectors(); first += most) {
       part(first, Math.min(most, decoder.vectors() - first));
     }
+    a.store(Call.at(Frame.CALL, Field.VALUE_AHEAD), R12);
+    a.store(Call.at(Frame.CALL, Field.VALUE_AHEAD_LAST), R11);
   }
 
   /** The vectors {@code [first, first + count)} of all rows. */
