@@ -22,6 +22,7 @@ final class ReadAhead {
   private static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG_UNALIGNED;
 
   private final boolean ofKeys;
+  private final boolean scalesApart;
   private final int rowBytes;
   private final int scaleBytes;
 
@@ -43,7 +44,8 @@ final class ReadAhead {
   /** What was read, so that the reads cannot be left out. */
   private long sink;
 
-  ReadAhead(KvLayout layout, boolean ofKeys) {
+  ReadAhead(KvLayout layout, boolean ofKeys, boolean scalesApart) {
+    this.scalesApart = scalesApart;
     this.ofKeys = ofKeys;
     boolean none = !ofKeys && layout.shape().valuesInKeys();
     rowBytes = none ? 0 : ofKeys ? layout.keyRowBytes() : layout.valueRowBytes();
@@ -87,7 +89,7 @@ final class ReadAhead {
                 ? layout.keyOffset(layer, kvHead, row)
                 : layout.valueOffset(layer, kvHead, row));
     addressEnd = address + rows * rowBytes;
-    if (scaleBytes != 0) {
+    if (scaleBytes != 0 && !scalesApart) {
       long scales =
           ofKeys
               ? layout.keyScaleOffset(layer, kvHead, row)

@@ -34,8 +34,8 @@ final class RowsAhead {
   RowsAhead(KvLayout layout, boolean valuesApart, Arena arena) {
     call = new Call(arena);
     this.valuesApart = valuesApart;
-    keys = new ReadAhead(layout, true);
-    values = new ReadAhead(layout, false);
+    keys = new ReadAhead(layout, true, valuesApart);
+    values = new ReadAhead(layout, false, valuesApart);
   }
 
   /**

@@ -182,6 +182,7 @@ final class KeyCode {
     for (int i = 0; i < rows * TOKENS; i++) {
       a.vzero(i);
     }
+    keys.askForScales(a, RDX);
     int vectors = decoder.vectors();
     int lines = Math.ceilDiv(TOKENS * keys.rowBytes(), Decoder.BYTES);
     int places = Math.ceilDiv(vectors, 2) * TOKENS;

@@ -13,6 +13,16 @@ import io.gatun.cache.KvType;
  * @param scaleBytes from the scales of one row to those of the next; 0 for the types without scales
  */
 public record RowCode(KvType type, int dim, int rowBytes, int scaleBytes) {
+  /** Tokens that scales are asked for ahead of their use: few bytes, so early enough is enough. */
+  private static final int SCALES_AHEAD = 64;
+
+  /** Asks for scales to come, where there are any; behind the last ones of a run, for nothing. */
+  void askForScales(Assembler a, int scales) {
+    if (scaleBytes != 0) {
+      a.prefetch(Assembler.at(scales, SCALES_AHEAD * scaleBytes));
+    }
+  }
+
   /**
    * Moves the address of the rows to ask for on by so many tokens; behind the last one of its stretch
    * to the next stretch, at whose last it stays.

@@ -120,6 +120,9 @@ final class ValueCode {
     a.jump(Condition.BELOW, rest);
     if (values.type().quantized()) {
       scaleWeights(first);
+      if (first == 0) {
+        values.askForScales(a, RBX);
+      }
     }
     for (int token = 0; token < TOKENS; token++) {
       token(first, count, token, false);
