@@ -139,33 +139,25 @@ final class ReadAhead {
     long from = from();
     int inRun = rows();
     if (inRun == 0) {
-      call.ask(first, here, here, here, here);
+      call.ask(first, here, here + 1, here, here + 1);
       return;
     }
-    long last = lastGroup(from, inRun);
-    take(tokens);
+    long end = take(tokens);
     if (inRun >= tokens) {
-      call.ask(first, from, last, last, last);
+      call.ask(first, from, end, here, here + 1);
       return;
     }
     long next = from();
-    int inNext = rows();
-    if (inNext == 0) {
-      call.ask(first, from, last, last, last);
+    if (rows() == 0) {
+      call.ask(first, from, end, here, here + 1);
       return;
     }
-    take(tokens - inRun);
-    call.ask(first, from, last, next, lastGroup(next, inNext));
+    call.ask(first, from, end, next, take(tokens - inRun));
   }
 
   /** Rows of this run that are still to be asked for, after {@link #from}. */
   private int rows() {
     return rowBytes == 0 ? 0 : (int) ((addressEnd - address) / rowBytes);
-  }
-
-  /** Where the last 4 of some rows begin, 4 having been counted from the first on. */
-  private long lastGroup(long from, int rows) {
-    return from + (long) ((rows - 1) / 4 * 4) * rowBytes;
   }
 
   /** Counts as asked for so many rows, or those that are left, of this run; returns their end. */

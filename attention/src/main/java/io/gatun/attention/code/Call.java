@@ -23,16 +23,16 @@ public final class Call {
     /** Where its scales lie. */
     KEY_SCALES,
     /**
-     * Address of the key to ask for while the first is worked on; the others follow it. Moved on by
-     * what was asked for, as is the next.
+     * Address of the keys to ask for from the first key worked on, on. Moved on by what was asked for,
+     * as are the others.
      */
     KEY_AHEAD,
-    /** Address of the last 4 keys to ask for in this stretch. */
-    KEY_AHEAD_LAST,
+    /** Where they end. */
+    KEY_AHEAD_END,
     /** Where asking goes on then. */
     KEY_AHEAD_NEXT,
-    /** Address of the last 4 keys to ask for there; then asking begins there again. */
-    KEY_AHEAD_NEXT_LAST,
+    /** Where that ends; then asking begins there again. */
+    KEY_AHEAD_NEXT_END,
     /** Where the first value lies in the memory of values. */
     VALUE,
     /** Where its scales lie. */
@@ -40,11 +40,11 @@ public final class Call {
     /** As for keys. */
     VALUE_AHEAD,
     /** As for keys. */
-    VALUE_AHEAD_LAST,
+    VALUE_AHEAD_END,
     /** As for keys. */
     VALUE_AHEAD_NEXT,
     /** As for keys. */
-    VALUE_AHEAD_NEXT_LAST,
+    VALUE_AHEAD_NEXT_END,
     /** Where the query rows lie in their array. */
     QUERY,
     /** Where the scores, or weights, lie in theirs. */
@@ -72,12 +72,12 @@ public final class Call {
   }
 
   /** Sets the four addresses that begin with {@code KEY_AHEAD} or {@code VALUE_AHEAD}. */
-  public void ask(Field first, long from, long last, long next, long nextLast) {
+  public void ask(Field first, long from, long end, long next, long nextEnd) {
     long at = (long) first.ordinal() * Long.BYTES;
     memory.set(JAVA_LONG, at, from);
-    memory.set(JAVA_LONG, at + Long.BYTES, last);
+    memory.set(JAVA_LONG, at + Long.BYTES, end);
     memory.set(JAVA_LONG, at + 2 * Long.BYTES, next);
-    memory.set(JAVA_LONG, at + 3 * Long.BYTES, nextLast);
+    memory.set(JAVA_LONG, at + 3 * Long.BYTES, nextEnd);
   }
 
   MemorySegment memory() {

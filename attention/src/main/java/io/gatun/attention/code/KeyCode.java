@@ -30,7 +30,7 @@ import io.gatun.cache.KvType;
  *   rdi   the first of 4 keys         rax, rbx, rsi   from there to the other three
  *   rdx   its scales                  r12, r13, r14   from there to the other three's
  *   r9    scores [token / 4][4][4]    r10             tokens to come
- *   r8    lines to ask for            r11             the last of this stretch
+ *   r8    lines to ask for            r11             their end
  *   rsp   after a vector of scratch: query rows [rows][vectors][16], at whole cache lines
  *   zmm0  to 15  sums [row][token]    zmm16 to 23  query [2][row]    zmm24 to 27  levels [token]
  * </pre>
@@ -85,7 +85,7 @@ final class KeyCode {
     a.add(R9, Call.at(Frame.CALL, Field.SCORES));
     a.load(R10, Call.at(Frame.CALL, Field.TOKENS));
     a.load(R8, Call.at(Frame.CALL, Field.KEY_AHEAD));
-    a.load(R11, Call.at(Frame.CALL, Field.KEY_AHEAD_LAST));
+    a.load(R11, Call.at(Frame.CALL, Field.KEY_AHEAD_END));
     distances(false);
     Label next = new Label();
     Label whole = new Label();
@@ -115,11 +115,12 @@ final class KeyCode {
     a.addImmediate(RDX, TOKENS * keys.scaleBytes());
     a.addImmediate(R9, Decoder.BYTES);
     a.subImmediate(R10, TOKENS);
-    keys.goOnAsking(a, R8, R11, TOKENS, Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_LAST);
+    RowCode.goOnAsking(
+        a, R8, R11, TOKENS * keys.rowBytes(), Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_END);
     a.jump(next);
     a.bind(end);
     a.store(Call.at(Frame.CALL, Field.KEY_AHEAD), R8);
-    a.store(Call.at(Frame.CALL, Field.KEY_AHEAD_LAST), R11);
+    a.store(Call.at(Frame.CALL, Field.KEY_AHEAD_END), R11);
   }
 
   /** Query rows are read for every 4 tokens; in a heap array each vector lies in two cache lines. */

@@ -84,7 +84,7 @@ public final class MachineCode {
         new Values(values, rows),
         a -> {
           Frame.enter(a, ValueCode.scratch());
-          new ValueCode(a, values, rows, false).write();
+          new ValueCode(a, values, rows, false, 0).write();
         });
   }
 
@@ -103,14 +103,14 @@ public final class MachineCode {
         a -> {
           KeyCode scores = new KeyCode(a, keys, rows);
           int vectors = new Decoder(values).vectors();
-          Frame.enter(
-              a, Math.max(scores.scratch(), Math.max(SoftmaxCode.scratch(), ValueCode.scratch())));
+          ValueCode sums = new ValueCode(a, values, rows, true, scores.scratch());
+          Frame.enter(a, scores.scratch() + sums.sumsScratch());
           scores.writeBeginning();
           Label next = new Label();
           a.bind(next);
           scores.write();
           new SoftmaxCode(a, power, vectors, rows, weightScale).write();
-          new ValueCode(a, values, rows, true).write();
+          sums.write();
           a.addImmediate(Call.at(Frame.CALL, Field.KEY), tileTokens * keys.rowBytes());
           a.addImmediate(Call.at(Frame.CALL, Field.KEY_SCALES), tileTokens * keys.scaleBytes());
           a.addImmediate(Call.at(Frame.CALL, Field.VALUE), tileTokens * values.rowBytes());

@@ -24,16 +24,16 @@ public record RowCode(KvType type, int dim, int rowBytes, int scaleBytes) {
   }
 
   /**
-   * Moves the address of the rows to ask for on by so many tokens; behind the last one of its stretch
-   * to the next stretch, at whose last it stays.
+   * Moves the address of what is asked for on by some bytes; at the end of its stretch, to the next
+   * one.
    */
-  void goOnAsking(Assembler a, int row, int last, int tokens, Field next, Field nextLast) {
+  static void goOnAsking(Assembler a, int address, int end, int bytes, Field next, Field nextEnd) {
     Label there = new Label();
-    a.addImmediate(row, tokens * rowBytes);
-    a.cmp(row, last);
-    a.jump(Condition.BELOW_OR_EQUAL, there);
-    a.load(row, Call.at(Frame.CALL, next));
-    a.load(last, Call.at(Frame.CALL, nextLast));
+    a.addImmediate(address, bytes);
+    a.cmp(address, end);
+    a.jump(Condition.BELOW, there);
+    a.load(address, Call.at(Frame.CALL, next));
+    a.load(end, Call.at(Frame.CALL, nextEnd));
     a.bind(there);
   }
 }

@@ -3,6 +3,8 @@ package io.gatun.attention.code;
 import static io.gatun.attention.code.Assembler.R10;
 import static io.gatun.attention.code.Assembler.R11;
 import static io.gatun.attention.code.Assembler.R12;
+import static io.gatun.attention.code.Assembler.R13;
+import static io.gatun.attention.code.Assembler.R14;
 import static io.gatun.attention.code.Assembler.R9;
 import static io.gatun.attention.code.Assembler.RAX;
 import static io.gatun.attention.code.Assembler.RBX;
@@ -26,8 +28,9 @@ import io.gatun.cache.KvType;
  *   rdi   values                      rsi   the token's row
  *   rdx   scales                      rbx   the token's scales
  *   rcx   weights [token / 4][4][4]   rax   the token's weights
- *   r9    sums [rows][stride]         r10   tokens to come
- *   r12   lines to ask for            r11   the last of this stretch
+ *   r9    sums [rows][stride]         r10   tokens of the batch to come
+ *   r13   tokens of the batch         r14   tokens from the batch on
+ *   r12   lines to ask for            r11   their end
  *   rsp   weights times scales of 4 tokens [row][token]
  *   zmm0  to 15  sums [row][vector]   zmm16 to 19  values   zmm25  a weight
  * </pre>
@@ -35,6 +38,13 @@ import io.gatun.cache.KvType;
 final class ValueCode {
   /** Tokens of a round; their weights stand in one vector {@code [row][token]}. */
   private static final int TOKENS = 4;
+
+  /**
+   * Tokens that are taken in part of the row by part: enough to be worth bringing the sums to and
+   * from the registers, few enough for what comes next to be asked for evenly, since the processor
+   * brings in lines by pairs and the first part of a row would wait for the whole of it.
+   */
+  private static final int BATCH = 32;
 
   /** Vectors of sums that the registers hold. */
   private static final int SUMS = 16;
@@ -52,6 +62,7 @@ final class ValueCode {
   private final RowCode values;
   private final int rows;
   private final boolean fresh;
+  private final int sumsAt;
 
   /**
    * Will write the code for values of this format.
@@ -59,18 +70,24 @@ final class ValueCode {
    * @param rows sums that count, 1 or 4
    * @param fresh whether the tokens are summed up by themselves and then added to what there is;
    *     otherwise each token is added to it
+   * @param sumsAt where in the scratch, if they are, their sums are to lie
    */
-  ValueCode(Assembler a, RowCode values, int rows, boolean fresh) {
+  ValueCode(Assembler a, RowCode values, int rows, boolean fresh, int sumsAt) {
     this.a = a;
     this.decoder = new Decoder(values);
     this.values = values;
     this.rows = rows;
     this.fresh = fresh;
+    this.sumsAt = sumsAt;
   }
 
-  /** Bytes of scratch it needs at rsp. */
+  /** Bytes of scratch it needs at rsp, and at {@code sumsAt}. */
   static int scratch() {
     return Decoder.BYTES;
+  }
+
+  int sumsScratch() {
+    return fresh ? rows * decoder.vectors() * Decoder.BYTES : 0;
   }
 
   /** Writes it. */
@@ -89,29 +106,62 @@ final class ValueCode {
     a.add(RDX, Call.at(Frame.CALL, Field.VALUE_SCALES));
     a.load(RCX, Frame.SCORES);
     a.add(RCX, Call.at(Frame.CALL, Field.SCORES));
-    a.load(R9, Frame.SUMS);
-    a.add(R9, Call.at(Frame.CALL, Field.SUMS));
+    a.load(R12, Call.at(Frame.CALL, Field.VALUE_AHEAD));
+    a.load(R11, Call.at(Frame.CALL, Field.VALUE_AHEAD_END));
+    a.load(R14, Call.at(Frame.CALL, Field.TOKENS));
+    if (fresh) {
+      a.lea(R9, at(RSP, sumsAt));
+      a.vzero(0);
+      for (int i = 0; i < rows * decoder.vectors(); i++) {
+        a.vstore(at(R9, i * Decoder.BYTES), 0);
+      }
+    } else {
+      a.load(R9, Frame.SUMS);
+      a.add(R9, Call.at(Frame.CALL, Field.SUMS));
+    }
+    batches();
+    a.store(Call.at(Frame.CALL, Field.VALUE_AHEAD), R12);
+    a.store(Call.at(Frame.CALL, Field.VALUE_AHEAD_END), R11);
+    if (fresh) {
+      addSums();
+    }
+  }
+
+  /** All tokens, a batch at a time. */
+  private void batches() {
+    Label next = new Label();
+    a.bind(next);
+    a.movImmediate(R13, BATCH);
+    a.cmp(R13, R14);
+    a.cmov(Condition.ABOVE, R13, R14);
     // A part is of one group of codes, which have a scale in common.
     int most =
         values.type().quantized()
             ? Decoder.vectorsOfGroup()
             : rows == 1 ? SUMS_OF_ONE : SUMS / rows;
+    int parts = Math.ceilDiv(decoder.vectors(), most);
+    int lines = Math.ceilDiv(TOKENS * values.rowBytes(), Decoder.BYTES * parts);
     for (int first = 0; first < decoder.vectors(); first += most) {
-      part(first, Math.min(most, decoder.vectors() - first));
+      part(first, Math.min(most, decoder.vectors() - first), lines);
     }
-    a.store(Call.at(Frame.CALL, Field.VALUE_AHEAD), R12);
-    a.store(Call.at(Frame.CALL, Field.VALUE_AHEAD_LAST), R11);
+    a.mov(RDI, RSI);
+    a.mov(RCX, RAX);
+    a.mov(RDX, RBX);
+    a.sub(R14, R13);
+    a.jump(Condition.ABOVE, next);
   }
 
-  /** The vectors {@code [first, first + count)} of all rows. */
-  private void part(int first, int count) {
+  /**
+   * The vectors {@code [first, first + count)} of a batch's rows.
+   *
+   * @param lines that are asked for in a round
+   */
+  private void part(int first, int count, int lines) {
     sums(first, count, false);
     a.mov(RSI, RDI);
     a.mov(RAX, RCX);
     a.mov(RBX, RDX);
-    a.load(R12, Call.at(Frame.CALL, Field.VALUE_AHEAD));
-    a.load(R11, Call.at(Frame.CALL, Field.VALUE_AHEAD_LAST));
-    a.load(R10, Call.at(Frame.CALL, Field.TOKENS));
+    a.mov(R10, R13);
     Label next = new Label();
     Label rest = new Label();
     Label end = new Label();
@@ -126,10 +176,13 @@ final class ValueCode {
     }
     for (int token = 0; token < TOKENS; token++) {
       token(first, count, token, false);
-      ask(first, count, token);
+      for (int line = lines * token / TOKENS; line < lines * (token + 1) / TOKENS; line++) {
+        a.prefetch(at(R12, line * Decoder.BYTES));
+      }
     }
     advance(TOKENS, Decoder.BYTES);
-    values.goOnAsking(a, R12, R11, TOKENS, Field.VALUE_AHEAD_NEXT, Field.VALUE_AHEAD_NEXT_LAST);
+    RowCode.goOnAsking(
+        a, R12, R11, lines * Decoder.BYTES, Field.VALUE_AHEAD_NEXT, Field.VALUE_AHEAD_NEXT_END);
     a.jump(next);
     a.bind(rest);
     a.test(R10, R10);
@@ -139,6 +192,18 @@ final class ValueCode {
     a.jump(rest);
     a.bind(end);
     sums(first, count, true);
+  }
+
+  /** Adds the tile's sums to those there are. */
+  private void addSums() {
+    a.load(RDI, Frame.SUMS);
+    a.add(RDI, Call.at(Frame.CALL, Field.SUMS));
+    for (int i = 0; i < rows * decoder.vectors(); i++) {
+      int sum = i % SUMS;
+      a.vload(sum, at(R9, i * Decoder.BYTES));
+      a.vadd(sum, sum, at(RDI, i * Decoder.BYTES));
+      a.vstore(at(RDI, i * Decoder.BYTES), sum);
+    }
   }
 
   private void advance(int tokens, int weightBytes) {
@@ -156,12 +221,7 @@ final class ValueCode {
         int from = (row * decoder.vectors() + first + i) * Decoder.BYTES;
         int sum = row * count + i;
         if (store) {
-          if (fresh) {
-            a.vadd(sum, sum, at(R9, from));
-          }
           a.vstore(at(R9, from), sum);
-        } else if (fresh) {
-          a.vzero(sum);
         } else {
           a.vload(sum, at(R9, from));
         }
@@ -214,19 +274,6 @@ final class ValueCode {
     if (values.type().quantized() && alone) {
       int group = first / Decoder.vectorsOfGroup() * KvType.SCALE_BYTES;
       a.vmulBroadcast(WEIGHT, WEIGHT, at(RBX, group));
-    }
-  }
-
-  /** Asks for the lines that this part will want of a later token, those that no part before did. */
-  private void ask(int first, int count, int token) {
-    int last = first + count;
-    int from = Math.ceilDiv(decoder.from(first), Decoder.BYTES);
-    int to =
-        last == decoder.vectors()
-            ? Math.ceilDiv(decoder.bytes(), Decoder.BYTES)
-            : Math.ceilDiv(decoder.from(last), Decoder.BYTES);
-    for (int line = from; line < to; line++) {
-      a.prefetch(at(R12, token * values.rowBytes() + line * Decoder.BYTES));
     }
   }
 }
