@@ -6,11 +6,11 @@ import io.gatun.attention.Team;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvType;
+import io.gatun.tools.yardstick.FmaPeak;
+import io.gatun.tools.yardstick.Workers;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Arithmetic rate of a prefill beside the rate of multiply-adds that depend on nothing but
@@ -22,11 +22,6 @@ import jdk.incubator.vector.VectorSpecies;
  * weighted values that a query does not skip by causality, and none for the softmax.
  */
 public final class PrefillBench {
-  private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
-  private static final int PEAK_ROUNDS = 200_000;
-
-  private static volatile float sink;
-
   private PrefillBench() {}
 
   /** Runs the measurement and prints a table. */
@@ -50,6 +45,7 @@ public final class PrefillBench {
     KvShape shape = new KvShape(1, kvHeads, dim, dim);
     try (Arena arena = Arena.ofShared();
         Team team = Team.of(threads);
+        Workers workers = new Workers(threads);
         KvCache cache = KvCache.builder(shape).type(type).build();
         GqaAttention attention =
             GqaAttention.create(cache.layout(), AttentionOptions.of(heads, dim), team)) {
@@ -58,17 +54,17 @@ public final class PrefillBench {
       MemorySegment out = arena.allocate(q.byteSize(), 64);
       Stopwatch clock = Stopwatch.of(settings.text("clock", "wall"), threads);
       Runnable prefill = () -> attention.prefill(cache.live(), 0, queries, q, out);
-      Runnable peak = () -> team.run(threads, (task, worker) -> sink = multiplyAdds(PEAK_ROUNDS));
+      FmaPeak fmas = new FmaPeak(workers, FmaPeak.PIECES);
+      Runnable peak = fmas::run;
       DecodeBench.time(clock, peak, 0.5);
       DecodeBench.time(clock, prefill, 3.0);
       double seen = queries * (context - queries) + queries * (queries + 1) / 2.0;
       double flops = 4.0 * seen * heads * dim;
-      double peakFlops = 2.0 * 12 * FLOATS.length() * PEAK_ROUNDS * threads;
       double[] peaks = new double[rounds];
       double[] rates = new double[rounds];
       double[] shares = new double[rounds];
       for (int i = 0; i < rounds; i++) {
-        peaks[i] = peakFlops / DecodeBench.time(clock, peak, 0.1) / 1e3;
+        peaks[i] = fmas.operations() / DecodeBench.time(clock, peak, 0.1) / 1e3;
         rates[i] = flops / DecodeBench.time(clock, prefill, 0.3) / 1e3;
         shares[i] = rates[i] / peaks[i];
       }
@@ -85,37 +81,5 @@ public final class PrefillBench {
           shares[rounds / 4],
           shares[rounds * 3 / 4]);
     }
-  }
-
-  /** Twelve independent chains, enough to keep every multiply-add unit busy. */
-  private static float multiplyAdds(int rounds) {
-    FloatVector x = FloatVector.broadcast(FLOATS, 0.999f);
-    FloatVector a = x;
-    FloatVector b = x;
-    FloatVector c = x;
-    FloatVector d = x;
-    FloatVector e = x;
-    FloatVector f = x;
-    FloatVector g = x;
-    FloatVector h = x;
-    FloatVector i = x;
-    FloatVector j = x;
-    FloatVector k = x;
-    FloatVector l = x;
-    for (int round = 0; round < rounds; round++) {
-      a = a.fma(x, x);
-      b = b.fma(x, x);
-      c = c.fma(x, x);
-      d = d.fma(x, x);
-      e = e.fma(x, x);
-      f = f.fma(x, x);
-      g = g.fma(x, x);
-      h = h.fma(x, x);
-      i = i.fma(x, x);
-      j = j.fma(x, x);
-      k = k.fma(x, x);
-      l = l.fma(x, x);
-    }
-    return a.add(b).add(c.add(d)).add(e.add(f)).add(g.add(h)).add(i.add(j)).add(k.add(l)).lane(0);
   }
 }

@@ -109,7 +109,7 @@ class TruncatedBlockTest {
             .flatMap(type -> Stream.of(type + ",3", type + ",2"))
             .flatMap(kernel -> Stream.of(kernel + ",between", kernel + ",within"))
             .toList()
-        : List.of("f32,3,between", "bf16,2,within", "q8,3,within");
+        : List.of("f32,3,between", "bf16,3,within", "bf16,2,within", "q8,3,within");
   }
 
   @ParameterizedTest
