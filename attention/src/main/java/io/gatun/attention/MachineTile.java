@@ -23,6 +23,7 @@ final class MachineTile implements TileKernel {
   private final int valueStride;
   private final MachineCode ofRows;
   private final MachineCode ofOne;
+  private final MachineCode ofBlocks;
 
   MachineTile(RowFormat keys, RowFormat values, KeyKernel keyKernel, ValueKernel valueKernel) {
     this.keys = keys;
@@ -32,6 +33,7 @@ final class MachineTile implements TileKernel {
     float scale = valueKernel.weightScale();
     ofRows = tiles(Kernels.ROWS, scale);
     ofOne = tiles(1, scale);
+    ofBlocks = MachineCode.ofBlocks(keys.code(), values.code(), scale, POWER, RowBlock.TILE);
   }
 
   private MachineCode tiles(int rows, float scale) {
@@ -52,24 +54,19 @@ final class MachineTile implements TileKernel {
       RowsAhead ahead,
       int asked) {
     int count = rows.count == 1 ? 1 : Kernels.ROWS;
-    keys.check(keyMemory, keyOffset, keyScales, tokens * tiles);
-    values.check(valueMemory, valueOffset, valueScales, tokens * tiles);
-    Objects.checkFromIndexSize(rows.queriesAt, count * keyStride, rows.queries.array().length);
-    Objects.checkFromIndexSize(0, tokens * Kernels.ROWS, rows.scores.array().length);
-    Objects.checkFromIndexSize(rows.stateAt, STATE * LANES, rows.state.array().length);
-    Objects.checkFromIndexSize(rows.sumsAt, count * valueStride, rows.sums.array().length);
     Call call = ahead.call();
-    call.set(Field.TOKENS, tokens);
+    set(call, rows, count, tokens);
     call.set(Field.TILES, tiles);
-    call.set(Field.KEY, keyOffset);
-    call.set(Field.KEY_SCALES, keyScales);
-    call.set(Field.VALUE, valueOffset);
-    call.set(Field.VALUE_SCALES, valueScales);
-    call.set(Field.QUERY, (long) rows.queriesAt * Float.BYTES);
-    call.set(Field.SCORES, 0);
-    call.set(Field.STATE, (long) rows.stateAt * Float.BYTES);
-    call.set(Field.SUMS, (long) rows.sumsAt * Float.BYTES);
-    call.set(Field.FACTOR, Float.floatToRawIntBits(rows.factor));
+    memory(
+        call,
+        keyMemory,
+        keyOffset,
+        keyScales,
+        valueMemory,
+        valueOffset,
+        valueScales,
+        tokens * tiles);
+    Objects.checkFromIndexSize(0, tokens * Kernels.ROWS, rows.scores.array().length);
     ahead.askForKeys(asked, keyMemory.address() + keyOffset);
     ahead.askForValues(asked, valueMemory.address() + valueOffset);
     (count == 1 ? ofOne : ofRows)
@@ -81,5 +78,91 @@ final class MachineTile implements TileKernel {
             rows.scores.memory(),
             rows.sums.memory(),
             rows.state.memory());
+  }
+
+  /** Sets where the rows lie, so many of them, having seen to it that they do. */
+  private void set(Call call, Rows rows, int count, int tokens) {
+    int states = Math.ceilDiv(count, Kernels.ROWS);
+    Objects.checkFromIndexSize(rows.queriesAt, count * keyStride, rows.queries.array().length);
+    Objects.checkFromIndexSize(rows.stateAt, states * STATE * LANES, rows.state.array().length);
+    Objects.checkFromIndexSize(rows.sumsAt, count * valueStride, rows.sums.array().length);
+    call.set(Field.TOKENS, tokens);
+    call.set(Field.QUERY, (long) rows.queriesAt * Float.BYTES);
+    call.set(Field.SCORES, 0);
+    call.set(Field.STATE, (long) rows.stateAt * Float.BYTES);
+    call.set(Field.SUMS, (long) rows.sumsAt * Float.BYTES);
+    call.set(Field.FACTOR, Float.floatToRawIntBits(rows.factor));
+  }
+
+  /** Sets where keys and values lie, having seen to it that they do. */
+  private void memory(
+      Call call,
+      MemorySegment keyMemory,
+      long keyOffset,
+      long keyScales,
+      MemorySegment valueMemory,
+      long valueOffset,
+      long valueScales,
+      int tokens) {
+    keys.check(keyMemory, keyOffset, keyScales, tokens);
+    values.check(valueMemory, valueOffset, valueScales, tokens);
+    call.set(Field.KEY, keyOffset);
+    call.set(Field.KEY_SCALES, keyScales);
+    call.set(Field.VALUE, valueOffset);
+    call.set(Field.VALUE_SCALES, valueScales);
+  }
+
+  @Override
+  public long scratchBytes(int blocks) {
+    return widenedBytes() + (long) blocks * (queryBytes() + sumBytes());
+  }
+
+  private long widenedBytes() {
+    return (long) MachineCode.widenedRows() * Math.max(keyStride, valueStride) * Float.BYTES;
+  }
+
+  /** Bytes of a block's query rows. */
+  private long queryBytes() {
+    return (long) Kernels.ROWS * keyStride * Float.BYTES;
+  }
+
+  /** Bytes of a block's sums. */
+  private long sumBytes() {
+    return (long) Kernels.ROWS * valueStride * Float.BYTES;
+  }
+
+  @Override
+  public void takeBlocks(
+      MemorySegment keyMemory,
+      long keyOffset,
+      long keyScales,
+      MemorySegment valueMemory,
+      long valueOffset,
+      long valueScales,
+      int tokens,
+      Rows rows,
+      RowsAhead ahead) {
+    Call call = ahead.call();
+    set(call, rows, rows.blocks * Kernels.ROWS, tokens);
+    memory(call, keyMemory, keyOffset, keyScales, valueMemory, valueOffset, valueScales, tokens);
+    int scores = rows.blocks * RowBlock.TILE * Kernels.ROWS;
+    Objects.checkFromIndexSize(0, scores, rows.scores.array().length);
+    Objects.checkFromIndexSize(0, tokens, RowBlock.TILE + 1);
+    Objects.checkFromIndexSize(0, scratchBytes(rows.blocks), rows.scratch.byteSize());
+    long scratch = rows.scratch.address();
+    call.set(Field.BLOCKS, rows.blocks);
+    call.set(Field.WIDENED, scratch);
+    call.set(Field.QUERY_COPY, scratch + widenedBytes());
+    call.set(Field.TILE_SUMS, scratch + widenedBytes() + rows.blocks * queryBytes());
+    ahead.askForKeys(tokens, keyMemory.address() + keyOffset);
+    ahead.askForValues(tokens, valueMemory.address() + valueOffset);
+    ofBlocks.run(
+        call,
+        keyMemory,
+        valueMemory,
+        rows.queries.memory(),
+        rows.scores.memory(),
+        rows.sums.memory(),
+        rows.state.memory());
   }
 }

@@ -29,6 +29,9 @@ final class RowBlock {
    */
   private static final int LEAD = 24;
 
+  /** From so many blocks of rows on it pays to bring keys and values of a tile into another form. */
+  private static final int MANY_BLOCKS = 4;
+
   /** What is read ahead at a time where nothing can be prefetched: half of a second cache. */
   private static final int AHEAD_BYTES = 1 << 19;
 
@@ -83,7 +86,7 @@ final class RowBlock {
   private final long[] positions;
 
   private final Floats q; // [rows][keyStride]
-  private final Floats scores; // [weightPlanes][TILE / T][ROWS][T]
+  private final Floats scores; // [weightPlanes or blocks][TILE / T][ROWS][T]
   private final Floats state; // [rows / ROWS][3][ROWS][T]
   private final Floats tileSums; // [ROWS][valueStride], of the current tile
   private final Floats sums; // [rows][valueStride], of the current split
@@ -116,15 +119,19 @@ final class RowBlock {
     pathEnds = new int[padded / ROWS];
     positions = new long[padded];
     q = Floats.of(padded * keyKernel.stride());
-    scores = Floats.of(TILE * ROWS * valueKernel.weightPlanes());
+    tileKernel = kernels.tile(layout, keyKernel, valueKernel);
+    int planes = tileKernel == null ? valueKernel.weightPlanes() : Math.max(1, padded / ROWS);
+    scores = Floats.of(TILE * ROWS * planes);
     state = Floats.of(padded / ROWS * stateFloats);
     tileSums = Floats.of(ROWS * valueKernel.stride());
     sums = Floats.of(padded * valueKernel.stride());
     maxima = new float[padded];
     totals = new float[padded];
     merged = new float[padded * valueKernel.stride()];
-    tileKernel = kernels.tile(layout, keyKernel, valueKernel);
-    tileRows = new TileKernel.Rows(q, scores, state, sums);
+    boolean many = tileKernel != null && padded / ROWS >= MANY_BLOCKS;
+    MemorySegment scratch =
+        many ? arena.allocate(tileKernel.scratchBytes(padded / ROWS), 64) : MemorySegment.NULL;
+    tileRows = new TileKernel.Rows(q, scores, state, sums, scratch);
   }
 
   /** Bytes of a token's key row and value row. */
@@ -334,6 +341,14 @@ final class RowBlock {
       }
       int count = Math.min(ROWS, rows - block);
       boolean allSeen = allSeen(block, start, to);
+      int many = allSeen ? manyBlocks(block, toRow, start, to) : 0;
+      if (many > 0) {
+        prepare(block, ROWS);
+        tileRows.blocks = many;
+        tile.takeBlocks(tileKernel, tileRows, rowsAhead);
+        block += (many - 1) * ROWS;
+        continue;
+      }
       if (allSeen && tileKernel != null && tile.whole() && options.softCap() == 0) {
         prepare(block, count);
         tile.take(tileKernel, tileRows, rowsAhead, asked);
@@ -367,6 +382,22 @@ final class RowBlock {
       softmax.add(
           tileSums.array(), sums.array(), block * valueKernel.stride(), tileSums.array().length);
     }
+  }
+
+  /** How many blocks from this one on see the whole tile, if a kernel can take them all at once. */
+  private int manyBlocks(int block, int toRow, long start, long to) {
+    if (tileKernel == null
+        || !tile.whole()
+        || options.softCap() != 0
+        || toRow - block < MANY_BLOCKS * ROWS) {
+      return 0;
+    }
+    int end = block + ROWS;
+    while (end < toRow && allSeen(end, start, to)) {
+      end += ROWS;
+    }
+    int blocks = (end - block) / ROWS;
+    return blocks < MANY_BLOCKS ? 0 : blocks;
   }
 
   /** Sets the rows of one block for the kernel that takes whole tiles. */

@@ -242,6 +242,20 @@ final class Tile {
     take(kernel, counts[0], 1, rows, ahead, asked);
   }
 
+  /** The same into several blocks of rows. */
+  void takeBlocks(TileKernel kernel, TileKernel.Rows rows, RowsAhead ahead) {
+    kernel.takeBlocks(
+        keys[0],
+        keyOffsets[0],
+        keyScales[0],
+        values[0],
+        valueOffsets[0],
+        valueScales[0],
+        counts[0],
+        rows,
+        ahead);
+  }
+
   private void take(
       TileKernel kernel, int count, int tiles, TileKernel.Rows rows, RowsAhead ahead, int asked) {
     kernel.take(

@@ -33,16 +33,41 @@ interface TileKernel {
     /** How many of the rows count, 1 to {@link Kernels#ROWS}. */
     int count;
 
+    /** How many blocks of so many rows follow each other in all of these, for {@link #takeBlocks}. */
+    int blocks;
+
+    /** Its scratch, {@link #scratchBytes}. */
+    final MemorySegment scratch;
+
     /** Factor of the scores, {@code log2(e)} in it. */
     float factor;
 
-    Rows(Floats queries, Floats scores, Floats state, Floats sums) {
+    Rows(Floats queries, Floats scores, Floats state, Floats sums, MemorySegment scratch) {
       this.queries = queries;
       this.scores = scores;
       this.state = state;
       this.sums = sums;
+      this.scratch = scratch;
     }
   }
+
+  /** Bytes of scratch, at a multiple of 64, that {@link #takeBlocks} needs for so many blocks. */
+  long scratchBytes(int blocks);
+
+  /**
+   * Takes a tile into many blocks, for which scores has room: {@code [blocks][TILE / T][ROWS][T]}. As
+   * {@link #take} otherwise.
+   */
+  void takeBlocks(
+      MemorySegment keys,
+      long keyOffset,
+      long keyScales,
+      MemorySegment values,
+      long valueOffset,
+      long valueScales,
+      int tokens,
+      Rows rows,
+      RowsAhead ahead);
 
   /**
    * Takes a tile in, or several that follow each other.

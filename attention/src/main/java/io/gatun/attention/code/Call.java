@@ -54,7 +54,17 @@ public final class Call {
     /** Where maximum, partial sums and room for one more vector lie in theirs. */
     STATE,
     /** Bits of the float that scores are multiplied with. */
-    FACTOR
+    FACTOR,
+    /** Blocks of 4 rows, if there are several. */
+    BLOCKS,
+    /** Tokens of a tile that are not done yet, for a kernel of several blocks. */
+    LEFT,
+    /** Address of scratch for rows as floats, for such a kernel. */
+    WIDENED,
+    /** Address of scratch for its query rows. */
+    QUERY_COPY,
+    /** Address of scratch for its sums of a tile. */
+    TILE_SUMS
   }
 
   private static final int FIELDS = Field.values().length;

@@ -52,16 +52,38 @@ final class KeyCode {
   private final RowCode keys;
   private final int rows;
 
+  /** Where the query rows lie. */
+  private final Address query;
+
+  /** Whether the keys are a copy, as floats, of whole groups of 4, for many query rows. */
+  private final boolean widened;
+
   /**
    * Will write the code for keys of this format.
    *
    * @param rows query rows that count, 1 or 4
    */
   KeyCode(Assembler a, RowCode keys, int rows) {
+    this(a, keys, rows, at(RSP, QUERY_AT), false);
+  }
+
+  private KeyCode(Assembler a, RowCode keys, int rows, Address query, boolean widened) {
     this.a = a;
     this.decoder = new Decoder(keys);
     this.keys = keys;
     this.rows = rows;
+    this.query = query;
+    this.widened = widened;
+  }
+
+  /**
+   * Will write the middle of the loop for keys that were made floats, in the order in which they are
+   * met, against 4 query rows.
+   *
+   * @param query where these lie
+   */
+  static KeyCode ofWidened(Assembler a, RowCode keys, Address query) {
+    return new KeyCode(a, keys, 4, query, true);
   }
 
   /** Bytes of scratch it needs at rsp. */
@@ -98,19 +120,7 @@ final class KeyCode {
     distances(true);
     a.movImmediate(R10, TOKENS);
     a.bind(whole);
-    dots();
-    if (rows == 1) {
-      sumsOfOne();
-    } else {
-      sums();
-    }
-    if (keys.type() == KvType.F16) {
-      // What the query's scale has left of 2^112.
-      a.movImmediate(RCX, Float.floatToRawIntBits(0x1p16f));
-      a.vbroadcastInt(KEY, RCX);
-      a.vmul(0, 0, KEY);
-    }
-    a.vstore(at(R9, 0), 0);
+    writeGroup(keys.type());
     a.addImmediate(RDI, TOKENS * keys.rowBytes());
     a.addImmediate(RDX, TOKENS * keys.scaleBytes());
     a.addImmediate(R9, Decoder.BYTES);
@@ -123,13 +133,35 @@ final class KeyCode {
     a.store(Call.at(Frame.CALL, Field.KEY_AHEAD_END), R11);
   }
 
+  /**
+   * Writes the middle of the loop: the scores of 4 tokens, from rdi on, to r9.
+   *
+   * @param type of the keys as they are stored
+   */
+  void writeGroup(KvType type) {
+    dots();
+    if (rows == 1) {
+      sumsOfOne();
+    } else {
+      sums();
+    }
+    if (type == KvType.F16) {
+      // What the query's scale has left of 2^112.
+      int free = widened ? RSI : RCX;
+      a.movImmediate(free, Float.floatToRawIntBits(0x1p16f));
+      a.vbroadcastInt(KEY, free);
+      a.vmul(0, 0, KEY);
+    }
+    a.vstore(at(R9, 0), 0);
+  }
+
   /** Query rows are read for every 4 tokens; in a heap array each vector lies in two cache lines. */
   private void copyQuery() {
     a.load(RCX, Frame.QUERY);
     a.add(RCX, Call.at(Frame.CALL, Field.QUERY));
     for (int i = 0; i < rows * decoder.vectors(); i++) {
       a.vload(QUERIES + i % 8, at(RCX, i * Decoder.BYTES));
-      a.vstore(at(RSP, QUERY_AT + i * Decoder.BYTES), QUERIES + i % 8);
+      a.vstore(query.plus(i * Decoder.BYTES), QUERIES + i % 8);
     }
   }
 
@@ -160,7 +192,10 @@ final class KeyCode {
     }
   }
 
-  private static Address key(int token) {
+  private Address key(int token) {
+    if (widened) {
+      return at(RDI, token * keys.rowBytes());
+    }
     return switch (token) {
       case 0 -> at(RDI, 0);
       case 1 -> at(RDI, RAX, 0);
@@ -185,7 +220,7 @@ final class KeyCode {
     }
     keys.askForScales(a, RDX);
     int vectors = decoder.vectors();
-    int lines = Math.ceilDiv(TOKENS * keys.rowBytes(), Decoder.BYTES);
+    int lines = widened ? 0 : Math.ceilDiv(TOKENS * keys.rowBytes(), Decoder.BYTES);
     int places = Math.ceilDiv(vectors, 2) * TOKENS;
     int asked = 0;
     int place = 0;
@@ -199,7 +234,7 @@ final class KeyCode {
       }
       for (int i = 0; i < pair * rows; i++) {
         int from = (i % rows * vectors + v + i / rows) * Decoder.BYTES;
-        a.vload(QUERIES + i, at(RSP, QUERY_AT + from));
+        a.vload(QUERIES + i, query.plus(from));
       }
       for (int token = 0; token < TOKENS; token++) {
         for (int i = 0; i < pair; i++) {

@@ -56,6 +56,8 @@ public final class MachineCode {
 
   private record Tiles(RowCode keys, RowCode values, int rows) {}
 
+  private record Blocks(RowCode keys, RowCode values) {}
+
   /** Whether rows of this width can be worked on. */
   public static boolean fits(KvType type, int dim) {
     return Decoder.fits(type, dim);
@@ -109,7 +111,7 @@ public final class MachineCode {
           Label next = new Label();
           a.bind(next);
           scores.write();
-          new SoftmaxCode(a, power, vectors, rows, weightScale).write();
+          new SoftmaxCode(a, power, vectors, rows, weightScale, true).write();
           sums.write();
           a.addImmediate(Call.at(Frame.CALL, Field.KEY), tileTokens * keys.rowBytes());
           a.addImmediate(Call.at(Frame.CALL, Field.KEY_SCALES), tileTokens * keys.scaleBytes());
@@ -118,6 +120,26 @@ public final class MachineCode {
           a.subImmediate(Call.at(Frame.CALL, Field.TILES), 1);
           a.jump(Condition.ABOVE, next);
         });
+  }
+
+  /**
+   * One tile that every row sees in whole, for many blocks of 4 rows; as {@link #ofTiles}.
+   *
+   * @param tileTokens most tokens of a tile; a block's scores have room for them
+   */
+  public static MachineCode ofBlocks(
+      RowCode keys, RowCode values, float weightScale, Power2 power, int tileTokens) {
+    return made(
+        new Blocks(keys, values),
+        a -> {
+          Frame.enter(a, BlocksCode.scratch());
+          new BlocksCode(a, keys, values, weightScale, power, tileTokens).write();
+        });
+  }
+
+  /** Rows that {@link #ofBlocks} makes floats at a time: room for them is needed in its scratch. */
+  public static int widenedRows() {
+    return BlocksCode.ROWS;
   }
 
   private static MachineCode made(Object key, Consumer<Assembler> writer) {

@@ -64,6 +64,7 @@ final class SoftmaxCode {
   private final int vectors;
   private final int rows;
   private final float weightScale;
+  private final boolean asks;
 
   /**
    * Will write the code.
@@ -71,13 +72,15 @@ final class SoftmaxCode {
    * @param vectors of a row of sums
    * @param rows sums that count, 1 or 4
    * @param weightScale what weights are multiplied with when they are stored
+   * @param asks whether it asks for the first values to come
    */
-  SoftmaxCode(Assembler a, Power2 power, int vectors, int rows, float weightScale) {
+  SoftmaxCode(Assembler a, Power2 power, int vectors, int rows, float weightScale, boolean asks) {
     this.a = a;
     this.power = power;
     this.vectors = vectors;
     this.rows = rows;
     this.weightScale = weightScale;
+    this.asks = asks;
   }
 
   /** Bytes of scratch it needs at rsp. */
@@ -144,8 +147,10 @@ final class SoftmaxCode {
     Label next = new Label();
     a.bind(next);
     step.run();
-    a.prefetch(at(R8, 0));
-    a.addImmediate(R8, Decoder.BYTES);
+    if (asks) {
+      a.prefetch(at(R8, 0));
+      a.addImmediate(R8, Decoder.BYTES);
+    }
     a.addImmediate(RDI, Decoder.BYTES);
     a.subImmediate(R10, 4);
     a.jump(Condition.ABOVE, next);

@@ -15,6 +15,7 @@ import static io.gatun.attention.code.Assembler.RSI;
 import static io.gatun.attention.code.Assembler.RSP;
 import static io.gatun.attention.code.Assembler.at;
 
+import io.gatun.attention.code.Assembler.Address;
 import io.gatun.attention.code.Assembler.Condition;
 import io.gatun.attention.code.Assembler.Label;
 import io.gatun.attention.code.Call.Field;
@@ -60,6 +61,10 @@ final class ValueCode {
   private final Assembler a;
   private final Decoder decoder;
   private final RowCode values;
+
+  /** Bytes from one row to the next where they are read. */
+  private final int rowBytes;
+
   private final int rows;
   private final boolean fresh;
   private final int sumsAt;
@@ -73,12 +78,29 @@ final class ValueCode {
    * @param sumsAt where in the scratch, if they are, their sums are to lie
    */
   ValueCode(Assembler a, RowCode values, int rows, boolean fresh, int sumsAt) {
+    this(a, values, values, rows, fresh, sumsAt);
+  }
+
+  private ValueCode(
+      Assembler a, RowCode values, RowCode read, int rows, boolean fresh, int sumsAt) {
     this.a = a;
-    this.decoder = new Decoder(values);
+    this.decoder = new Decoder(read);
     this.values = values;
+    this.rowBytes = read.rowBytes();
     this.rows = rows;
     this.fresh = fresh;
     this.sumsAt = sumsAt;
+  }
+
+  /**
+   * Will write {@link #writeParts} for values that were made floats, in the order in which they are
+   * met, and 4 rows of sums.
+   *
+   * @param values as they are stored
+   * @param widened as they are read
+   */
+  static ValueCode ofWidened(Assembler a, RowCode values, RowCode widened) {
+    return new ValueCode(a, values, widened, 4, true, 0);
   }
 
   /** Bytes of scratch it needs at rsp, and at {@code sumsAt}. */
@@ -93,13 +115,7 @@ final class ValueCode {
   /** Writes it. */
   void write() {
     decoder.constants(a);
-    if (values.type().quantized()) {
-      // The lanes of tokens 1, 2 and 3 in a vector of [row][token].
-      for (int token = 1; token < TOKENS; token++) {
-        a.movImmediate(RAX, 0x1111L << token);
-        a.kmov(token, RAX);
-      }
-    }
+    masks();
     a.load(RDI, Frame.VALUES);
     a.mov(RDX, RDI);
     a.add(RDI, Call.at(Frame.CALL, Field.VALUE));
@@ -124,6 +140,59 @@ final class ValueCode {
     a.store(Call.at(Frame.CALL, Field.VALUE_AHEAD_END), R11);
     if (fresh) {
       addSums();
+    }
+  }
+
+  /** The lanes of tokens 1, 2 and 3 in a vector of {@code [row][token]}. */
+  void masks() {
+    if (values.type().quantized()) {
+      for (int token = 1; token < TOKENS; token++) {
+        a.movImmediate(RAX, 0x1111L << token);
+        a.kmov(token, RAX);
+      }
+    }
+  }
+
+  /**
+   * Writes the loops over whole groups of 4 tokens for one block of rows, part of the row by part.
+   *
+   * @param tokens the register that says how many
+   * @param from where the address of the first row lies
+   * @param left where the tokens that are left lie, and {@code all} all of them: the sums begin at
+   *     zero if they are the same, and elsewhere at what is in their memory
+   */
+  void writeParts(int tokens, Address from, Address left, Address all) {
+    int most = values.type().quantized() ? Decoder.vectorsOfGroup() : SUMS / rows;
+    for (int i = 0; i < decoder.vectors(); i += most) {
+      int count = Math.min(most, decoder.vectors() - i);
+      Label zero = new Label();
+      Label begun = new Label();
+      a.load(R10, left);
+      a.load(RAX, all);
+      a.cmp(R10, RAX);
+      a.jump(Condition.EQUAL, zero);
+      sums(i, count, false);
+      a.jump(begun);
+      a.bind(zero);
+      for (int sum = 0; sum < rows * count; sum++) {
+        a.vzero(sum);
+      }
+      a.bind(begun);
+      a.load(RSI, from);
+      a.mov(RAX, RCX);
+      a.mov(RBX, RDX);
+      a.mov(R10, tokens);
+      Label next = new Label();
+      a.bind(next);
+      if (values.type().quantized()) {
+        scaleWeights(i);
+      }
+      for (int token = 0; token < TOKENS; token++) {
+        token(i, count, token, false);
+      }
+      advance(TOKENS, Decoder.BYTES);
+      a.jump(Condition.ABOVE, next);
+      sums(i, count, true);
     }
   }
 
@@ -207,7 +276,7 @@ final class ValueCode {
   }
 
   private void advance(int tokens, int weightBytes) {
-    a.addImmediate(RSI, tokens * values.rowBytes());
+    a.addImmediate(RSI, tokens * rowBytes);
     a.addImmediate(RAX, weightBytes);
     if (values.scaleBytes() != 0) {
       a.addImmediate(RBX, tokens * values.scaleBytes());
@@ -250,14 +319,13 @@ final class ValueCode {
     if (rows == 1) {
       weight(first, token, 0, alone);
       for (int i = 0; i < count; i++) {
-        decoder.load(a, first + i, at(RSI, token * values.rowBytes()), VALUES, RAW, Decoder.LEVELS);
+        decoder.load(a, first + i, at(RSI, token * rowBytes), VALUES, RAW, Decoder.LEVELS);
         a.vfma(i, VALUES, WEIGHT);
       }
       return;
     }
     for (int i = 0; i < count; i++) {
-      decoder.load(
-          a, first + i, at(RSI, token * values.rowBytes()), VALUES + i, RAW, Decoder.LEVELS);
+      decoder.load(a, first + i, at(RSI, token * rowBytes), VALUES + i, RAW, Decoder.LEVELS);
     }
     for (int row = 0; row < rows; row++) {
       weight(first, token, row, alone);
