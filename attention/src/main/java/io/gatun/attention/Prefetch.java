@@ -1,14 +1,11 @@
 package io.gatun.attention;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.gatun.attention.code.CodeMemory;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.HexFormat;
 
@@ -16,8 +13,7 @@ import java.util.HexFormat;
  * Asks for cache lines before they are wanted, and does not wait for them.
  *
  * <p>Java has no prefetch, and a load is no substitute: it holds up what follows it in the program
- * until its line is there. So this calls 77 bytes of machine code, in a page of their own that is
- * written first and then made executable, never both at once:
+ * until its line is there. So this calls 77 bytes of machine code ({@link CodeMemory}):
  *
  * <pre>
  *   offset  bytes                   x86-64, arguments as Linux passes them: rdi from, rsi to
@@ -49,11 +45,6 @@ public final class Prefetch {
                   + "0f180a0f184a400f188a800000000f188ac00000004881c2000100004839ca72df"
                   + "c3");
 
-  private static final long PAGE = 4096;
-  private static final int READ_WRITE = 3;
-  private static final int READ_EXECUTE = 5;
-  private static final int PRIVATE_ANONYMOUS = 0x22;
-
   private static final MethodHandle LINES = make();
 
   private Prefetch() {}
@@ -83,45 +74,19 @@ public final class Prefetch {
   }
 
   private static MethodHandle make() {
-    if (System.getProperty("gatun.prefetch", "on").equals("off")
-        || !System.getProperty("os.name").equals("Linux")
-        || !System.getProperty("os.arch").equals("amd64")) {
+    if (System.getProperty("gatun.prefetch", "on").equals("off")) {
       return null;
     }
     try {
-      Linker linker = Linker.nativeLinker();
-      return linker.downcallHandle(
-          code(linker),
-          FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
-          Linker.Option.critical(false));
+      return Linker.nativeLinker()
+          .downcallHandle(
+              CodeMemory.ofProcess().place(CODE),
+              FunctionDescriptor.ofVoid(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+              Linker.Option.critical(false));
     } catch (Throwable e) {
       System.getLogger("io.gatun.attention")
           .log(Level.DEBUG, "no prefetch: {0}; memory is read ahead instead", e.toString());
       return null;
     }
-  }
-
-  /** An executable page with the code, which lives as long as the process. */
-  private static MemorySegment code(Linker linker) throws Throwable {
-    SymbolLookup lookup = linker.defaultLookup();
-    MethodHandle mmap =
-        linker.downcallHandle(
-            lookup.findOrThrow("mmap"),
-            FunctionDescriptor.of(
-                JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
-    MethodHandle mprotect =
-        linker.downcallHandle(
-            lookup.findOrThrow("mprotect"),
-            FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
-    long address = (long) mmap.invokeExact(0L, PAGE, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0L);
-    if (address == -1) {
-      throw new IllegalStateException("mmap gave no page");
-    }
-    MemorySegment page = MemorySegment.ofAddress(address).reinterpret(PAGE);
-    MemorySegment.copy(CODE, 0, page, ValueLayout.JAVA_BYTE, 0, CODE.length);
-    if ((int) mprotect.invokeExact(address, PAGE, READ_EXECUTE) != 0) {
-      throw new IllegalStateException("mprotect refused to make the page executable");
-    }
-    return page;
   }
 }

@@ -1,5 +1,6 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.MachineCode;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvView;
 import java.lang.foreign.Arena;
@@ -29,8 +30,11 @@ final class RowBlock {
    */
   private static final int LEAD = 24;
 
+  /** The same for a kernel that takes a tile into many blocks: it wants so many rows at once. */
+  private static final int LEAD_OF_MANY = 32;
+
   /** From so many blocks of rows on it pays to bring keys and values of a tile into another form. */
-  private static final int MANY_BLOCKS = 4;
+  private static final int MANY_BLOCKS = MachineCode.leastBlocks();
 
   /** What is read ahead at a time where nothing can be prefetched: half of a second cache. */
   private static final int AHEAD_BYTES = 1 << 19;
@@ -316,13 +320,14 @@ final class RowBlock {
       }
       return;
     }
+    int lead = rows >= MANY_BLOCKS * ROWS ? LEAD_OF_MANY : LEAD;
     if (aheadEnd < start) {
-      aheadEnd = Math.min(start + LEAD, to);
+      aheadEnd = Math.min(start + lead, to);
       long valuesEnd = valuesApart ? aheadEnd : start;
       rowsAhead.begin(view, layer, kvHead, start, aheadEnd, start, valuesEnd);
       rowsAhead.finish();
     }
-    long goal = Math.max(aheadEnd, Math.min(to + LEAD, limit));
+    long goal = Math.max(aheadEnd, Math.min(to + lead, limit));
     long valuesFrom = valuesApart ? aheadEnd : start;
     long valuesEnd = valuesApart ? goal : to;
     rowsAhead.begin(view, layer, kvHead, aheadEnd, goal, valuesFrom, valuesEnd);

@@ -161,7 +161,7 @@ class MachineKernelsTest {
   }
 
   static Stream<Arguments> shapes() {
-    int[][] heads = {{4, 1}, {8, 8}, {32, 8}, {14, 2}, {6, 3}, {9, 1}};
+    int[][] heads = {{8, 8}, {16, 4}, {14, 2}, {9, 1}};
     List<Arguments> all = new ArrayList<>();
     int next = 0;
     for (int[] pair : heads) {

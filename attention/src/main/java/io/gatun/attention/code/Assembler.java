@@ -53,6 +53,18 @@ final class Assembler {
   private static final int NO_PREFIX = 0;
   private static final int PREFIX_66 = 1;
 
+  /** Instructions of 1, 2, ... bytes that do nothing. */
+  private static final byte[][] NOTHING = {
+    {(byte) 0x90},
+    {0x66, (byte) 0x90},
+    {0x0f, 0x1f, 0x00},
+    {0x0f, 0x1f, 0x40, 0x00},
+    {0x0f, 0x1f, 0x44, 0x00, 0x00},
+    {0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00},
+    {0x0f, 0x1f, (byte) 0x80, 0x00, 0x00, 0x00, 0x00},
+    {0x0f, 0x1f, (byte) 0x84, 0x00, 0x00, 0x00, 0x00, 0x00}
+  };
+
   /** Bytes of a vector. */
   private static final int VECTOR = 64;
 
@@ -62,6 +74,10 @@ final class Assembler {
       if (index == RSP) {
         throw new IllegalArgumentException("rsp cannot be an index");
       }
+    }
+
+    boolean indexed() {
+      return index != NONE;
     }
 
     Address plus(int bytes) {
@@ -112,6 +128,18 @@ final class Assembler {
   }
 
   // Jumps.
+
+  /** Fills up to a multiple of 64 bytes with instructions that do nothing: for the head of a loop. */
+  void align() {
+    int left = -size & 63;
+    while (left > 0) {
+      int length = Math.min(left, NOTHING.length);
+      for (byte part : NOTHING[length - 1]) {
+        put(part);
+      }
+      left -= length;
+    }
+  }
 
   void bind(Label label) {
     label.position = size;

@@ -39,6 +39,9 @@ final class BlocksCode {
   /** Rows that are made floats at a time. */
   static final int ROWS = 32;
 
+  /** Blocks that there are at least. */
+  static final int LEAST_BLOCKS = 4;
+
   private static final int BLOCK_ROWS = 4;
   private static final int TO = 29;
   private static final int RAW = 28;
@@ -163,11 +166,7 @@ final class BlocksCode {
     a.mov(RDX, RDI);
     a.add(RDI, field(Field.KEY));
     a.add(RDX, field(Field.KEY_SCALES));
-    a.load(R8, field(Field.KEY_AHEAD));
-    a.load(R11, field(Field.KEY_AHEAD_END));
-    widen(keys, true, Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_END);
-    a.store(field(Field.KEY_AHEAD), R8);
-    a.store(field(Field.KEY_AHEAD_END), R11);
+    widen(keys, true);
     advance(Field.KEY, R12, keys.rowBytes());
     advance(Field.KEY_SCALES, R12, keys.scaleBytes());
     RowCode widened = widened(keys);
@@ -175,12 +174,16 @@ final class BlocksCode {
     a.load(RCX, field(Field.QUERY_COPY));
     a.load(R9, Frame.SCORES);
     a.add(R9, field(Field.SCORES));
+    a.load(R8, field(Field.KEY_AHEAD));
+    a.load(R11, field(Field.KEY_AHEAD_END));
     overBlocks(() -> {
       a.load(RDI, field(Field.WIDENED));
       a.mov(R10, R12);
       Label next = new Label();
+      a.align();
       a.bind(next);
       code.writeGroup(keys.type());
+      ask(keys, 4, Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_END);
       a.addImmediate(R9, Decoder.BYTES);
       a.addImmediate(RDI, 4 * widened.rowBytes());
       a.subImmediate(R10, 4);
@@ -190,18 +193,28 @@ final class BlocksCode {
       a.addImmediate(R9, scoreBytes(tileTokens));
       a.addImmediate(RCX, BLOCK_ROWS * widened.rowBytes());
     });
+    a.store(field(Field.KEY_AHEAD), R8);
+    a.store(field(Field.KEY_AHEAD_END), R11);
     advance(Field.SCORES, R12, scoreBytes(1));
+  }
+
+  /**
+   * Asks for what so many tokens of a block of rows stand for, if there are {@link #LEAST_BLOCKS};
+   * with more of them asking ends early.
+   */
+  private void ask(RowCode rows, int tokens, Field next, Field nextEnd) {
+    int lines = Math.ceilDiv(tokens * rows.rowBytes(), Decoder.BYTES * LEAST_BLOCKS);
+    for (int line = 0; line < lines; line++) {
+      a.prefetch(at(R8, line * Decoder.BYTES));
+    }
+    RowCode.goOnAsking(a, R8, R11, lines * Decoder.BYTES, next, nextEnd);
   }
 
   /** Weighted sums of a piece's values, in the sums of the tile. */
   private void values() {
     a.load(RDI, Frame.VALUES);
     a.add(RDI, field(Field.VALUE));
-    a.load(R8, field(Field.VALUE_AHEAD));
-    a.load(R11, field(Field.VALUE_AHEAD_END));
-    widen(values, false, Field.VALUE_AHEAD_NEXT, Field.VALUE_AHEAD_NEXT_END);
-    a.store(field(Field.VALUE_AHEAD), R8);
-    a.store(field(Field.VALUE_AHEAD_END), R11);
+    widen(values, false);
     advance(Field.VALUE, R12, values.rowBytes());
     RowCode widened = widened(values);
     ValueCode code = ValueCode.ofWidened(a, values, widened);
@@ -211,11 +224,16 @@ final class BlocksCode {
     a.load(R9, field(Field.TILE_SUMS));
     a.load(RDX, Frame.VALUES);
     a.add(RDX, field(Field.VALUE_SCALES));
+    a.load(R8, field(Field.VALUE_AHEAD));
+    a.load(R11, field(Field.VALUE_AHEAD_END));
     overBlocks(() -> {
-      code.writeParts(R12, field(Field.WIDENED), field(Field.LEFT), field(Field.TOKENS));
+      code.writeParts(
+          R12, field(Field.WIDENED), field(Field.LEFT), field(Field.TOKENS), LEAST_BLOCKS);
       a.addImmediate(RCX, scoreBytes(tileTokens));
       a.addImmediate(R9, BLOCK_ROWS * widened.rowBytes());
     });
+    a.store(field(Field.VALUE_AHEAD), R8);
+    a.store(field(Field.VALUE_AHEAD_END), R11);
     advance(Field.SCORES, R12, scoreBytes(1));
     advance(Field.VALUE_SCALES, R12, values.scaleBytes());
   }
@@ -225,7 +243,7 @@ final class BlocksCode {
    *
    * @param scaled whether codes are multiplied with their scales, from rdx on
    */
-  private void widen(RowCode rows, boolean scaled, Field next, Field nextEnd) {
+  private void widen(RowCode rows, boolean scaled) {
     Decoder decoder = new Decoder(rows);
     decoder.constants(a);
     a.load(RSI, field(Field.WIDENED));
@@ -244,10 +262,6 @@ final class BlocksCode {
       }
       a.vstore(at(RSI, v * Decoder.BYTES), TO);
     }
-    for (int line = 0; line * Decoder.BYTES < decoder.bytes(); line++) {
-      a.prefetch(at(R8, line * Decoder.BYTES));
-    }
-    RowCode.goOnAsking(a, R8, R11, rows.rowBytes(), next, nextEnd);
     a.addImmediate(RDI, rows.rowBytes());
     if (scaled) {
       a.addImmediate(RDX, rows.scaleBytes());

@@ -111,10 +111,16 @@ final class Decoder {
       case F16, BF16 -> {
         if (vector * LANES + LANES == dim && !odd) {
           a.vunsignedShortsToInts(raw, from);
-        } else if (!odd) {
-          a.vload(raw, from);
+          decode16(a, false, to, raw);
+        } else if (from.indexed()) {
+          // With an index, an instruction that also loads counts as two.
+          if (!odd) {
+            a.vload(raw, from);
+          }
+          decode16(a, odd, to, raw);
+        } else {
+          decode16(a, odd, to, from);
         }
-        decode16(a, odd, to, raw);
       }
       case Q8, Q8_PLAIN -> {
         a.vbytesToInts(to, from);
@@ -147,6 +153,24 @@ final class Decoder {
       high = to;
     }
     a.vshiftRightSigned(to, high, 3);
+    a.vand(to, MASK, to);
+  }
+
+  private void decode16(Assembler a, boolean odd, int to, Address raw) {
+    if (type == KvType.BF16) {
+      if (odd) {
+        a.vand(to, MASK, raw);
+      } else {
+        a.vshiftLeft(to, raw, 16);
+      }
+      return;
+    }
+    if (odd) {
+      a.vshiftRightSigned(to, raw, 3);
+    } else {
+      a.vshiftLeft(to, raw, 16);
+      a.vshiftRightSigned(to, to, 3);
+    }
     a.vand(to, MASK, to);
   }
 }

@@ -27,8 +27,8 @@ import io.gatun.cache.KvType;
  * by side, and their sums over lanes formed together.
  *
  * <pre>
- *   rdi   the first of 4 keys         rax, rbx, rsi   from there to the other three
- *   rdx   its scales                  r12, r13, r14   from there to the other three's
+ *   rdi   the first of 4 keys         rax, rbx, rsi   from there to the last ones
+ *   rdx   its scales                  r12, r13, r14   from there to the last ones'
  *   r9    scores [token / 4][4][4]    r10             tokens to come
  *   r8    lines to ask for            r11             their end
  *   rsp   after a vector of scratch: query rows [rows][vectors][16], at whole cache lines
@@ -108,26 +108,25 @@ final class KeyCode {
     a.load(R10, Call.at(Frame.CALL, Field.TOKENS));
     a.load(R8, Call.at(Frame.CALL, Field.KEY_AHEAD));
     a.load(R11, Call.at(Frame.CALL, Field.KEY_AHEAD_END));
-    distances(false);
     Label next = new Label();
-    Label whole = new Label();
+    Label last = new Label();
     Label end = new Label();
+    a.align();
     a.bind(next);
-    a.cmpImmediate(R10, TOKENS);
-    a.jump(Condition.ABOVE_OR_EQUAL, whole);
-    a.test(R10, R10);
-    a.jump(Condition.EQUAL, end);
-    distances(true);
-    a.movImmediate(R10, TOKENS);
-    a.bind(whole);
-    writeGroup(keys.type());
+    a.subImmediate(R10, TOKENS);
+    a.jump(Condition.BELOW, last);
+    writeGroup(keys.type(), false);
     a.addImmediate(RDI, TOKENS * keys.rowBytes());
     a.addImmediate(RDX, TOKENS * keys.scaleBytes());
     a.addImmediate(R9, Decoder.BYTES);
-    a.subImmediate(R10, TOKENS);
     RowCode.goOnAsking(
         a, R8, R11, TOKENS * keys.rowBytes(), Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_END);
     a.jump(next);
+    a.bind(last);
+    a.addImmediate(R10, TOKENS);
+    a.jump(Condition.EQUAL, end);
+    distances();
+    writeGroup(keys.type(), true);
     a.bind(end);
     a.store(Call.at(Frame.CALL, Field.KEY_AHEAD), R8);
     a.store(Call.at(Frame.CALL, Field.KEY_AHEAD_END), R11);
@@ -139,7 +138,11 @@ final class KeyCode {
    * @param type of the keys as they are stored
    */
   void writeGroup(KvType type) {
-    dots();
+    writeGroup(type, false);
+  }
+
+  private void writeGroup(KvType type, boolean last) {
+    dots(last);
     if (rows == 1) {
       sumsOfOne();
     } else {
@@ -165,35 +168,26 @@ final class KeyCode {
     }
   }
 
-  /**
-   * From the first of 4 tokens to the others.
-   *
-   * @param last whether fewer than 4 are left: then the last one stands for those that are missing
-   */
-  private void distances(boolean last) {
-    distances(keys.rowBytes(), last, RAX, RBX, RSI);
+  /** From the first of the last tokens to the others; the last one stands for those missing of 4. */
+  private void distances() {
+    distances(keys.rowBytes(), RAX, RBX, RSI);
     if (keys.scaleBytes() != 0) {
-      distances(keys.scaleBytes(), last, R12, R13, R14);
+      distances(keys.scaleBytes(), R12, R13, R14);
     }
   }
 
-  private void distances(int bytes, boolean last, int... registers) {
-    if (last) {
-      a.lea(RCX, at(R10, -1));
-      a.imul(RCX, RCX, bytes);
-    }
+  private void distances(int bytes, int... registers) {
+    a.lea(RCX, at(R10, -1));
+    a.imul(RCX, RCX, bytes);
     for (int i = 0; i < registers.length; i++) {
-      if (last) {
-        a.cmp(registers[i], RCX);
-        a.cmov(Condition.ABOVE, registers[i], RCX);
-      } else {
-        a.movImmediate(registers[i], (i + 1L) * bytes);
-      }
+      a.movImmediate(registers[i], (i + 1L) * bytes);
+      a.cmp(registers[i], RCX);
+      a.cmov(Condition.ABOVE, registers[i], RCX);
     }
   }
 
-  private Address key(int token) {
-    if (widened) {
+  private Address key(int token, boolean last) {
+    if (!last) {
       return at(RDI, token * keys.rowBytes());
     }
     return switch (token) {
@@ -204,8 +198,11 @@ final class KeyCode {
     };
   }
 
-  private static Address scale(int token, int group) {
+  private Address scale(int token, int group, boolean last) {
     int from = group * KvType.SCALE_BYTES;
+    if (!last) {
+      return at(RDX, token * keys.scaleBytes() + from);
+    }
     return switch (token) {
       case 0 -> at(RDX, from);
       case 1 -> at(RDX, R12, from);
@@ -214,10 +211,8 @@ final class KeyCode {
     };
   }
 
-  private void dots() {
-    for (int i = 0; i < rows * TOKENS; i++) {
-      a.vzero(i);
-    }
+  /** Dot products of 4 tokens, or with {@code last} of the last ones, fewer than 4. */
+  private void dots(boolean last) {
     keys.askForScales(a, RDX);
     int vectors = decoder.vectors();
     int lines = widened ? 0 : Math.ceilDiv(TOKENS * keys.rowBytes(), Decoder.BYTES);
@@ -228,7 +223,7 @@ final class KeyCode {
       int pair = Math.min(2, vectors - v);
       if (keys.type().bits() == 4 && v % Decoder.vectorsOfGroup() == 0) {
         for (int token = 0; token < TOKENS; token++) {
-          Address scale = scale(token, v / Decoder.vectorsOfGroup());
+          Address scale = scale(token, v / Decoder.vectorsOfGroup(), last);
           a.vmulBroadcast(SCALED_LEVELS + token, Decoder.LEVELS, scale);
         }
       }
@@ -238,12 +233,18 @@ final class KeyCode {
       }
       for (int token = 0; token < TOKENS; token++) {
         for (int i = 0; i < pair; i++) {
-          decoder.load(a, v + i, key(token), KEY, RAW, SCALED_LEVELS + token);
+          decoder.load(a, v + i, key(token, last), KEY, RAW, SCALED_LEVELS + token);
           if (keys.type().bits() == 8) {
-            a.vmulBroadcast(KEY, KEY, scale(token, v / Decoder.vectorsOfGroup()));
+            a.vmulBroadcast(KEY, KEY, scale(token, v / Decoder.vectorsOfGroup(), last));
           }
           for (int row = 0; row < rows; row++) {
-            a.vfma(row * TOKENS + token, QUERIES + i * rows + row, KEY);
+            int sum = row * TOKENS + token;
+            if (v + i == 0) {
+              // As if added to 0; only the sign of a sum of zeros can differ, and shows nowhere.
+              a.vmul(sum, QUERIES + row, KEY);
+            } else {
+              a.vfma(sum, QUERIES + i * rows + row, KEY);
+            }
           }
         }
         // Lines are asked for as evenly as can be: a burst would hold up what comes after it.

@@ -137,6 +137,11 @@ public final class MachineCode {
         });
   }
 
+  /** Blocks of rows that {@link #ofBlocks} is to be called with at least. */
+  public static int leastBlocks() {
+    return BlocksCode.LEAST_BLOCKS;
+  }
+
   /** Rows that {@link #ofBlocks} makes floats at a time: room for them is needed in its scratch. */
   public static int widenedRows() {
     return BlocksCode.ROWS;

@@ -5,6 +5,7 @@ import static io.gatun.attention.code.Assembler.R11;
 import static io.gatun.attention.code.Assembler.R12;
 import static io.gatun.attention.code.Assembler.R13;
 import static io.gatun.attention.code.Assembler.R14;
+import static io.gatun.attention.code.Assembler.R8;
 import static io.gatun.attention.code.Assembler.R9;
 import static io.gatun.attention.code.Assembler.RAX;
 import static io.gatun.attention.code.Assembler.RBX;
@@ -160,9 +161,13 @@ final class ValueCode {
    * @param from where the address of the first row lies
    * @param left where the tokens that are left lie, and {@code all} all of them: the sums begin at
    *     zero if they are the same, and elsewhere at what is in their memory
+   * @param blocks of rows that there are at least: asking for what comes next, from r8 to r11, is
+   *     shared out among them
    */
-  void writeParts(int tokens, Address from, Address left, Address all) {
+  void writeParts(int tokens, Address from, Address left, Address all, int blocks) {
     int most = values.type().quantized() ? Decoder.vectorsOfGroup() : SUMS / rows;
+    int parts = Math.ceilDiv(decoder.vectors(), most);
+    int lines = Math.ceilDiv(TOKENS * values.rowBytes(), Decoder.BYTES * parts * blocks);
     for (int i = 0; i < decoder.vectors(); i += most) {
       int count = Math.min(most, decoder.vectors() - i);
       Label zero = new Label();
@@ -183,6 +188,7 @@ final class ValueCode {
       a.mov(RBX, RDX);
       a.mov(R10, tokens);
       Label next = new Label();
+      a.align();
       a.bind(next);
       if (values.type().quantized()) {
         scaleWeights(i);
@@ -190,6 +196,11 @@ final class ValueCode {
       for (int token = 0; token < TOKENS; token++) {
         token(i, count, token, false);
       }
+      for (int line = 0; line < lines; line++) {
+        a.prefetch(at(R8, line * Decoder.BYTES));
+      }
+      RowCode.goOnAsking(
+          a, R8, R11, lines * Decoder.BYTES, Field.VALUE_AHEAD_NEXT, Field.VALUE_AHEAD_NEXT_END);
       advance(TOKENS, Decoder.BYTES);
       a.jump(Condition.ABOVE, next);
       sums(i, count, true);
@@ -234,6 +245,7 @@ final class ValueCode {
     Label next = new Label();
     Label rest = new Label();
     Label end = new Label();
+    a.align();
     a.bind(next);
     a.cmpImmediate(R10, TOKENS);
     a.jump(Condition.BELOW, rest);

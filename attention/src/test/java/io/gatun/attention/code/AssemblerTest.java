@@ -358,6 +358,21 @@ class AssemblerTest {
   }
 
   @Test
+  void fillsUpToACacheLine() {
+    is("62 bytes, 2 of nothing", "c3".repeat(62) + "6690", a -> retsAndAlign(a, 62));
+    is("7 of nothing", "c3".repeat(57) + "0f1f8000000000", a -> retsAndAlign(a, 57));
+    is("8 and 5", "c3".repeat(51) + "0f1f8400000000000f1f440000", a -> retsAndAlign(a, 51));
+    is("none", "c3".repeat(64), a -> retsAndAlign(a, 64));
+  }
+
+  private static void retsAndAlign(Assembler a, int rets) {
+    for (int i = 0; i < rets; i++) {
+      a.ret();
+    }
+    a.align();
+  }
+
+  @Test
   void refusesRspAsIndex() {
     assertThatThrownBy(() -> at(RAX, RSP, 0)).isInstanceOf(IllegalArgumentException.class);
   }
