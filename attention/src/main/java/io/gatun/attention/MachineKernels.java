@@ -1,8 +1,8 @@
 package io.gatun.attention;
 
-import io.gatun.attention.code.CodeMemory;
 import io.gatun.attention.code.MachineCode;
 import io.gatun.cache.KvLayout;
+import java.lang.System.Logger.Level;
 
 /**
  * Scores and weighted sums in machine code, for vectors of 512 bits; the softmax, and rows whose
@@ -25,7 +25,7 @@ final class MachineKernels implements Kernels {
     if (!Prefetch.available()) {
       throw new IllegalStateException("there is no prefetching");
     }
-    CodeMemory.ofProcess();
+    MachineCode.check();
   }
 
   @Override
@@ -46,18 +46,28 @@ final class MachineKernels implements Kernels {
   @Override
   public KeyKernel keys(KvLayout layout) {
     RowFormat format = RowFormat.ofKeys(layout);
-    return MachineCode.fits(format.type(), format.dim())
-        ? new MachineKeys(format, vectors.unused(layout))
-        : vectors.keys(layout);
+    if (MachineCode.fits(format.type(), format.dim())) {
+      try {
+        return new MachineKeys(format, vectors.unused(layout));
+      } catch (IllegalStateException e) {
+        inJava(format, e);
+      }
+    }
+    return vectors.keys(layout);
   }
 
   @Override
   public ValueKernel values(KvLayout layout) {
     RowFormat format = RowFormat.ofValues(layout);
     ValueKernel inJava = vectors.values(layout);
-    return MachineCode.fits(format.type(), format.dim())
-        ? new MachineValues(format, inJava)
-        : inJava;
+    if (MachineCode.fits(format.type(), format.dim())) {
+      try {
+        return new MachineValues(format, inJava);
+      } catch (IllegalStateException e) {
+        inJava(format, e);
+      }
+    }
+    return inJava;
   }
 
   @Override
@@ -67,8 +77,20 @@ final class MachineKernels implements Kernels {
 
   @Override
   public TileKernel tile(KvLayout layout, KeyKernel keys, ValueKernel values) {
-    return keys instanceof MachineKeys && values instanceof MachineValues
-        ? new MachineTile(RowFormat.ofKeys(layout), RowFormat.ofValues(layout), keys, values)
-        : null;
+    RowFormat format = RowFormat.ofKeys(layout);
+    if (keys instanceof MachineKeys && values instanceof MachineValues) {
+      try {
+        return new MachineTile(format, RowFormat.ofValues(layout), keys, values);
+      } catch (IllegalStateException e) {
+        inJava(format, e);
+      }
+    }
+    return null;
+  }
+
+  /** Some hundred formats fill the memory for code; those that come later do without. */
+  private static void inJava(RowFormat format, IllegalStateException e) {
+    System.getLogger("io.gatun.attention")
+        .log(Level.DEBUG, "no machine code for {0}: {1}", format, e.getMessage());
   }
 }

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -76,6 +77,15 @@ class MachineKernelsTest {
           }
         }
       }
+    }
+  }
+
+  @Test
+  void oddAndVeryWideRowsAreLeftToTheVectorApi() {
+    for (int dim : new int[] {40, 1040}) {
+      KvLayout layout = new KvLayout(new KvShape(1, 1, dim, dim), KvType.F32, KvType.F32, 16);
+      assertThat(new MachineKernels().keys(layout)).isNotInstanceOf(MachineKeys.class);
+      assertThat(new MachineKernels().values(layout)).isNotInstanceOf(MachineValues.class);
     }
   }
 

@@ -26,6 +26,9 @@ import java.util.function.Consumer;
  */
 @SuppressWarnings("restricted") // native calls are what this class is for
 public final class MachineCode {
+  /** Widest rows: their loops are written out, and 8 of them are kept on the stack as floats. */
+  private static final int MOST_DIM = 1024;
+
   /** Floats of a vector. */
   public static final int LANES = Decoder.LANES;
 
@@ -60,7 +63,7 @@ public final class MachineCode {
 
   /** Whether rows of this width can be worked on. */
   public static boolean fits(KvType type, int dim) {
-    return Decoder.fits(type, dim);
+    return dim <= MOST_DIM && Decoder.fits(type, dim);
   }
 
   /**
@@ -158,16 +161,26 @@ public final class MachineCode {
     }
   }
 
-  private static MemorySegment place(Consumer<Assembler> writer) {
-    CodeMemory memory = CodeMemory.ofProcess();
-    if (!guarded) {
-      FaultGuard.install(memory);
-      guarded = true;
+  /**
+   * Sees whether machine code can be had here.
+   *
+   * @throws IllegalStateException if not; the message says why
+   */
+  public static void check() {
+    synchronized (MADE) {
+      if (!guarded) {
+        FaultGuard.install(CodeMemory.ofProcess());
+        guarded = true;
+      }
     }
+  }
+
+  private static MemorySegment place(Consumer<Assembler> writer) {
+    check();
     Assembler a = new Assembler();
     writer.accept(a);
     Frame.leave(a, Frame.DONE);
-    return memory.place(a.code());
+    return CodeMemory.ofProcess().place(a.code());
   }
 
   /**
