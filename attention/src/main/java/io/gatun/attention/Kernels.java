@@ -1,5 +1,6 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.MachineCode;
 import io.gatun.cache.KvLayout;
 import java.lang.System.Logger.Level;
 
@@ -39,10 +40,10 @@ interface Kernels {
     return null;
   }
 
-  /** Property that says which are to be used: {@code machine}, {@code vector} or {@code plain}. */
-  String PROPERTY = "gatun.kernels";
-
-  /** Those that this process uses: the first that are to be had, from what the property says on. */
+  /**
+   * Those that this process uses: the first that are to be had, from what {@link
+   * MachineCode#KERNELS_PROPERTY} says on.
+   */
   static Kernels best() {
     return Holder.BEST;
   }
@@ -54,7 +55,7 @@ interface Kernels {
     private Holder() {}
 
     private static Kernels choose() {
-      String asked = System.getProperty(PROPERTY, "machine");
+      String asked = System.getProperty(MachineCode.KERNELS_PROPERTY, "machine");
       if (asked.equals("plain")) {
         return new ScalarKernels();
       }
@@ -75,7 +76,7 @@ interface Kernels {
         log(
             Level.WARNING,
             "-D{0}={1} is none of machine, vector, plain; attention runs on the Vector API",
-            PROPERTY,
+            MachineCode.KERNELS_PROPERTY,
             asked);
       }
       return new VectorKernels();

@@ -2,6 +2,7 @@ package io.gatun.attention;
 
 import io.gatun.attention.code.Call;
 import io.gatun.attention.code.Call.Field;
+import io.gatun.attention.code.Floats;
 import io.gatun.attention.code.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;

@@ -16,6 +16,7 @@ import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_B2I;
 
+import io.gatun.attention.code.Floats;
 import io.gatun.cache.Hadamard;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

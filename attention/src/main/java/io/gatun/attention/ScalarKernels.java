@@ -1,5 +1,6 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.Floats;
 import io.gatun.cache.Hadamard;
 import io.gatun.cache.KvLayout;
 import java.lang.foreign.MemorySegment;

@@ -1,5 +1,6 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.Floats;
 import java.lang.foreign.MemorySegment;
 
 /**

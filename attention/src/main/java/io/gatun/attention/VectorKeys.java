@@ -1,5 +1,6 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.Floats;
 import io.gatun.cache.KvType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -6,6 +6,7 @@ import static io.gatun.attention.Lanes.INTS;
 import static io.gatun.attention.Lanes.SHORTS;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
+import io.gatun.attention.code.Floats;
 import io.gatun.cache.KvType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

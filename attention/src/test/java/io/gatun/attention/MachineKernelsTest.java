@@ -3,6 +3,7 @@ package io.gatun.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.gatun.attention.code.Floats;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvType;

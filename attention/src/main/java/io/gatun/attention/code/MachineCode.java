@@ -29,6 +29,9 @@ public final class MachineCode {
   /** Widest rows: their loops are written out, and 8 of them are kept on the stack as floats. */
   private static final int MOST_DIM = 1024;
 
+  /** Property that says which kernels are to be used: {@code machine}, {@code vector}, {@code plain}. */
+  public static final String KERNELS_PROPERTY = "gatun.kernels";
+
   /** Floats of a vector. */
   public static final int LANES = Decoder.LANES;
 
@@ -150,7 +153,7 @@ public final class MachineCode {
     return BlocksCode.ROWS;
   }
 
-  private static MachineCode made(Object key, Consumer<Assembler> writer) {
+  static MachineCode made(Object key, Consumer<Assembler> writer) {
     synchronized (MADE) {
       MachineCode made = MADE.get(key);
       if (made == null) {

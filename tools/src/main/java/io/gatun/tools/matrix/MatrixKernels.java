@@ -1,5 +1,7 @@
 package io.gatun.tools.matrix;
 
+import io.gatun.attention.code.MachineCode;
+
 /** Settles, once per process, whether products run on the Vector API or in plain Java. */
 final class MatrixKernels {
   /** Whether the JVM was started with the module; attention warns about it where it was not. */
@@ -9,7 +11,7 @@ final class MatrixKernels {
   private static final RowKernel F16 = make(WeightType.F16, VECTORS);
   private static final RowKernel BF16 = make(WeightType.BF16, VECTORS);
   private static final RowKernel Q8 = make(WeightType.Q8, VECTORS);
-  private static final PanelKernel PANEL = makePanel(VECTORS);
+  private static final PanelKernel PANEL = bestPanel();
 
   private MatrixKernels() {}
 
@@ -39,6 +41,12 @@ final class MatrixKernels {
       case BF16 -> new Bf16Rows();
       case Q8 -> new Q8Rows();
     };
+  }
+
+  /** The same choice as for attention, by the same property. */
+  private static PanelKernel bestPanel() {
+    boolean machine = System.getProperty(MachineCode.KERNELS_PROPERTY, "machine").equals("machine");
+    return VECTORS && machine && MachinePanel.available() ? new MachinePanel() : makePanel(VECTORS);
   }
 
   /** A kernel of one make or the other, for tests. */

@@ -1,6 +1,7 @@
 package io.gatun.tools.matrix;
 
 import io.gatun.attention.Team;
+import io.gatun.attention.code.Floats;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -48,8 +49,8 @@ public final class MatrixProduct implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment[] dots; // per worker: f32 [MAX_TASK_ROWS], results of a task
   private final float[][] sums; // per worker: see RowKernel
-  private final float[][] panels; // per worker: see PanelKernel
-  private final float[][] stores; // per worker: see PanelKernel
+  private final Floats[] panels; // per worker: see PanelKernel
+  private final Floats[] stores; // per worker: see PanelKernel
   private final Team.Task vectorTask = this::vectorTask;
   private final Team.Task batchTask = this::batchTask;
 
@@ -76,13 +77,13 @@ public final class MatrixProduct implements AutoCloseable {
     this.panelRows = team.threads() <= 16 ? PANEL_ROWS : PANEL_ROWS / 2;
     this.dots = new MemorySegment[team.threads()];
     this.sums = new float[team.threads()][RowKernel.SUMS];
-    this.panels = new float[team.threads()][];
-    this.stores = new float[team.threads()][];
+    this.panels = new Floats[team.threads()];
+    this.stores = new Floats[team.threads()];
     for (int i = 0; i < dots.length; i++) {
       dots[i] = arena.allocate(4L * MAX_TASK_ROWS, 64);
       if (maxTokens > 1) {
-        panels[i] = new float[panelRows * PanelKernel.ROW];
-        stores[i] = new float[panelKernel.storeSize(panelRows / PanelKernel.GROUP, maxTokens)];
+        panels[i] = Floats.of(panelRows * PanelKernel.ROW);
+        stores[i] = Floats.of(panelKernel.storeSize(panelRows / PanelKernel.GROUP, maxTokens));
       }
     }
   }
@@ -160,8 +161,8 @@ public final class MatrixProduct implements AutoCloseable {
   private void batch(Projection projection, long from, int worker) {
     Matrix weight = projection.weight();
     RowKernel kernel = kernels.apply(weight.type());
-    float[] panel = panels[worker];
-    float[] store = stores[worker];
+    float[] panel = panels[worker].array();
+    float[] store = stores[worker].array();
     int rows = (int) Math.min(panelRows, weight.rows() - from);
     int groups = Math.ceilDiv(rows, PanelKernel.GROUP);
     Arrays.fill(store, 0, panelKernel.storeSize(groups, tokens), 0);
@@ -175,7 +176,8 @@ public final class MatrixProduct implements AutoCloseable {
         int at = row * PanelKernel.ROW;
         kernel.widen(weight.data(), weight.cols(), from + row, start, cols, panel, at);
       }
-      panelKernel.accumulate(panel, groups, x.data(), x.offset(0, start), tokens, whole, store);
+      panelKernel.accumulate(
+          panels[worker], groups, x.data(), x.offset(0, start), tokens, whole, stores[worker]);
     }
     long rest = x.offset(0, start - Activations.BLOCK);
     for (int token = 0; token < tokens; token++) {

@@ -1,5 +1,6 @@
 package io.gatun.tools.matrix;
 
+import io.gatun.attention.code.Floats;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -39,7 +40,7 @@ interface PanelKernel {
    * @param cols columns of the block, a multiple of {@link #lanes}
    */
   void accumulate(
-      float[] panel, int groups, MemorySegment x, long xAt, int tokens, int cols, float[] store);
+      Floats panel, int groups, MemorySegment x, long xAt, int tokens, int cols, Floats store);
 
   /** The sum of one accumulator's lanes, in its fixed order. */
   float sum(float[] store, int at);

@@ -1,5 +1,6 @@
 package io.gatun.tools.matrix;
 
+import io.gatun.attention.code.Floats;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -14,7 +15,9 @@ final class ScalarPanel implements PanelKernel {
 
   @Override
   public void accumulate(
-      float[] panel, int groups, MemorySegment x, long xAt, int tokens, int cols, float[] store) {
+      Floats rows, int groups, MemorySegment x, long xAt, int tokens, int cols, Floats sums) {
+    float[] panel = rows.array();
+    float[] store = sums.array();
     for (int token = 0; token < tokens; token++) {
       long v = xAt + token * Activations.ROW_BYTES;
       for (int group = 0; group < groups; group++) {

@@ -3,6 +3,7 @@ package io.gatun.tools.matrix;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.withinPercentage;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.gatun.attention.Team;
 import io.gatun.cache.GatunException;
@@ -112,13 +113,14 @@ class MatrixProductTest {
   }
 
   private float[] multiply(Matrix m, MemorySegment x, int tokens, int threads, boolean vectors) {
+    return multiply(m, x, tokens, threads, vectors, MatrixKernels.makePanel(vectors));
+  }
+
+  private float[] multiply(
+      Matrix m, MemorySegment x, int tokens, int threads, boolean vectors, PanelKernel panel) {
     try (Team team = Team.of(threads);
         MatrixProduct product =
-            new MatrixProduct(
-                team,
-                tokens,
-                MatrixKernels.makePanel(vectors),
-                type -> MatrixKernels.make(type, vectors))) {
+            new MatrixProduct(team, tokens, panel, type -> MatrixKernels.make(type, vectors))) {
       MemorySegment out = arena.allocate(4L * tokens * m.rows(), 64);
       Activations activations = new Activations(tokens, m.cols(), arena);
       for (int token = 0; token < tokens; token++) {
@@ -143,6 +145,21 @@ class MatrixProductTest {
           assertThat(one)
               .isEqualTo(java.util.Arrays.copyOfRange(batch, token * 70, (token + 1) * 70));
         }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 16", "3, 31", "33, 1024", "37, 1025", "130, 2500"})
+  void machineCodeGivesTheBitsOfTheVectorApi(int rows, int cols) {
+    assumeTrue(MatrixKernels.panel() instanceof MachinePanel, "these vectors are not of 512 bits");
+    for (WeightType type : WeightType.values()) {
+      Matrix m = matrix(type, rows, cols);
+      for (int tokens : new int[] {2, 3, 4, 7, 13, 40}) {
+        MemorySegment x = floats(tokens * cols);
+        assertThat(multiply(m, x, tokens, 2, true, new MachinePanel()))
+            .as("%s, %d tokens", type, tokens)
+            .isEqualTo(multiply(m, x, tokens, 2, true));
       }
     }
   }

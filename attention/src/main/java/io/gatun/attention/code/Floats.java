@@ -1,4 +1,4 @@
-package io.gatun.attention;
+package io.gatun.attention.code;
 
 import java.lang.foreign.MemorySegment;
 
@@ -6,9 +6,9 @@ import java.lang.foreign.MemorySegment;
  * An array, and the same as a segment: for kernels in Java and for those in machine code. The segment
  * is made once, since a step must not allocate.
  */
-record Floats(float[] array, MemorySegment memory) {
+public record Floats(float[] array, MemorySegment memory) {
   /** So many zeros. */
-  static Floats of(int count) {
+  public static Floats of(int count) {
     float[] array = new float[count];
     return new Floats(array, MemorySegment.ofArray(array));
   }
