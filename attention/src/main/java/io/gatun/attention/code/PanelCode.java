@@ -16,6 +16,7 @@ import static io.gatun.attention.code.Assembler.at;
 
 import io.gatun.attention.code.Assembler.Condition;
 import io.gatun.attention.code.Assembler.Label;
+import io.gatun.attention.code.Call.Field;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -37,6 +38,9 @@ import java.lang.foreign.MemorySegment;
 public final class PanelCode {
   /** Rows of a group, and of a tile. */
   private static final int ROWS = 4;
+
+  /** Bytes of the sums of a group and a tile. */
+  private static final int GROUP_SUM_BYTES = ROWS * ROWS * Decoder.BYTES;
 
   private static final int WEIGHTS = 16;
   private static final int ACTIVATION = 20;
@@ -76,10 +80,12 @@ public final class PanelCode {
    *
    * @param call scratch of the calling thread
    * @param weights an array's segment
+   * @param groups of weight rows
    * @param activations memory, which stays open during the call
    * @param offset of the first activations in it
-   * @param sums an array's segment
+   * @param tiles of activation rows
    * @param columns a multiple of 16
+   * @param sums an array's segment
    */
   public void run(
       Call call,
@@ -90,10 +96,10 @@ public final class PanelCode {
       int tiles,
       int columns,
       MemorySegment sums) {
-    call.set(Call.Field.TILES, tiles);
-    call.set(Call.Field.BLOCKS, groups);
-    call.set(Call.Field.KEY, offset);
-    call.set(Call.Field.TOKENS, (long) columns * Float.BYTES);
+    call.set(Field.TILES, tiles);
+    call.set(Field.BLOCKS, groups);
+    call.set(Field.KEY, offset);
+    call.set(Field.TOKENS, (long) columns * Float.BYTES);
     code.run(call, activations, activations, weights, weights, sums, sums);
   }
 
@@ -101,14 +107,14 @@ public final class PanelCode {
     Frame.enter(a, Decoder.BYTES);
     a.load(RDI, Frame.QUERY);
     a.load(RDX, Frame.KEYS);
-    a.add(RDX, Call.at(Frame.CALL, Call.Field.KEY));
+    a.add(RDX, Call.at(Frame.CALL, Field.KEY));
     a.load(R9, Frame.SUMS);
-    a.load(R13, Call.at(Frame.CALL, Call.Field.TILES));
-    a.load(R14, Call.at(Frame.CALL, Call.Field.TOKENS));
+    a.load(R13, Call.at(Frame.CALL, Field.TILES));
+    a.load(R14, Call.at(Frame.CALL, Field.TOKENS));
     int[] weightRows = {RBX, RSI, R8, R10};
     Label tile = new Label();
     a.bind(tile);
-    a.load(R12, Call.at(Frame.CALL, Call.Field.BLOCKS));
+    a.load(R12, Call.at(Frame.CALL, Field.BLOCKS));
     a.mov(RBX, RDI);
     Label group = new Label();
     a.bind(group);
@@ -138,7 +144,7 @@ public final class PanelCode {
     for (int i = 0; i < ROWS * ROWS; i++) {
       a.vstore(at(R9, i * Decoder.BYTES), i);
     }
-    a.addImmediate(R9, ROWS * ROWS * Decoder.BYTES);
+    a.addImmediate(R9, GROUP_SUM_BYTES);
     a.addImmediate(RBX, ROWS * weightRowBytes);
     a.subImmediate(R12, 1);
     a.jump(Condition.ABOVE, group);
