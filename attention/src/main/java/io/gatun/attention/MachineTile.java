@@ -22,6 +22,10 @@ final class MachineTile implements TileKernel {
   private final int keyStride;
   private final int valueStride;
   private final MachineCode ofRows;
+
+  /** The same where several blocks of rows take one tile in, one after the other. */
+  private final MachineCode ofRowsInTurn;
+
   private final MachineCode ofOne;
   private final MachineCode ofBlocks;
 
@@ -31,13 +35,15 @@ final class MachineTile implements TileKernel {
     this.keyStride = keyKernel.stride();
     this.valueStride = valueKernel.stride();
     float scale = valueKernel.weightScale();
-    ofRows = tiles(Kernels.ROWS, scale);
-    ofOne = tiles(1, scale);
+    ofRows = tiles(Kernels.ROWS, 1, scale);
+    ofRowsInTurn = tiles(Kernels.ROWS, 2, scale);
+    ofOne = tiles(1, 1, scale);
     ofBlocks = MachineCode.ofBlocks(keys.code(), values.code(), scale, POWER, RowBlock.TILE);
   }
 
-  private MachineCode tiles(int rows, float scale) {
-    return MachineCode.ofTiles(keys.code(), values.code(), rows, scale, POWER, RowBlock.TILE);
+  private MachineCode tiles(int rows, int sharers, float scale) {
+    return MachineCode.ofTiles(
+        keys.code(), values.code(), rows, sharers, scale, POWER, RowBlock.TILE);
   }
 
   @Override
@@ -69,7 +75,8 @@ final class MachineTile implements TileKernel {
     Objects.checkFromIndexSize(0, tokens * Kernels.ROWS, rows.scores.array().length);
     ahead.askForKeys(asked, keyMemory.address() + keyOffset);
     ahead.askForValues(asked, valueMemory.address() + valueOffset);
-    (count == 1 ? ofOne : ofRows)
+    boolean inTurn = asked < tokens * tiles;
+    (count == 1 ? ofOne : inTurn ? ofRowsInTurn : ofRows)
         .run(
             call,
             keyMemory,

@@ -31,6 +31,12 @@ final class RowBlock {
    */
   private static final int LEAD = 24;
 
+  /**
+   * The same where some blocks of rows take a tile in one after the other: the first of them wants
+   * all of it, and each asks for its part of the next.
+   */
+  private static final int LEAD_OF_SOME = TILE;
+
   /** The same for a kernel that takes a tile into many blocks: it wants so many rows at once. */
   private static final int LEAD_OF_MANY = 32;
 
@@ -321,7 +327,7 @@ final class RowBlock {
       }
       return;
     }
-    int lead = rows >= MANY_BLOCKS * ROWS ? LEAD_OF_MANY : LEAD;
+    int lead = rows >= MANY_BLOCKS * ROWS ? LEAD_OF_MANY : rows > ROWS ? LEAD_OF_SOME : LEAD;
     if (aheadEnd < start) {
       aheadEnd = Math.min(start + lead, to);
       long valuesEnd = valuesApart ? aheadEnd : start;

@@ -52,6 +52,9 @@ final class KeyCode {
   private final RowCode keys;
   private final int rows;
 
+  /** How many kernels share the asking for what comes next, each doing its part. */
+  private final int sharers;
+
   /** Where the query rows lie. */
   private final Address query;
 
@@ -62,16 +65,19 @@ final class KeyCode {
    * Will write the code for keys of this format.
    *
    * @param rows query rows that count, 1 or 4
+   * @param sharers how many calls for the same keys share the asking for those to come
    */
-  KeyCode(Assembler a, RowCode keys, int rows) {
-    this(a, keys, rows, at(RSP, QUERY_AT), false);
+  KeyCode(Assembler a, RowCode keys, int rows, int sharers) {
+    this(a, keys, rows, sharers, at(RSP, QUERY_AT), false);
   }
 
-  private KeyCode(Assembler a, RowCode keys, int rows, Address query, boolean widened) {
+  private KeyCode(
+      Assembler a, RowCode keys, int rows, int sharers, Address query, boolean widened) {
     this.a = a;
     this.decoder = new Decoder(keys);
     this.keys = keys;
     this.rows = rows;
+    this.sharers = sharers;
     this.query = query;
     this.widened = widened;
   }
@@ -83,7 +89,7 @@ final class KeyCode {
    * @param query where these lie
    */
   static KeyCode ofWidened(Assembler a, RowCode keys, Address query) {
-    return new KeyCode(a, keys, 4, query, true);
+    return new KeyCode(a, keys, 4, 1, query, true);
   }
 
   /** Bytes of scratch it needs at rsp. */
@@ -120,7 +126,7 @@ final class KeyCode {
     a.addImmediate(RDX, TOKENS * keys.scaleBytes());
     a.addImmediate(R9, Decoder.BYTES);
     RowCode.goOnAsking(
-        a, R8, R11, TOKENS * keys.rowBytes(), Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_END);
+        a, R8, R11, lines() * Decoder.BYTES, Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_END);
     a.jump(next);
     a.bind(last);
     a.addImmediate(R10, TOKENS);
@@ -211,11 +217,16 @@ final class KeyCode {
     };
   }
 
+  /** Cache lines to ask for with every 4 tokens. */
+  private int lines() {
+    return Math.ceilDiv(TOKENS * keys.rowBytes(), Decoder.BYTES * sharers);
+  }
+
   /** Dot products of 4 tokens, or with {@code last} of the last ones, fewer than 4. */
   private void dots(boolean last) {
     keys.askForScales(a, RDX);
     int vectors = decoder.vectors();
-    int lines = widened ? 0 : Math.ceilDiv(TOKENS * keys.rowBytes(), Decoder.BYTES);
+    int lines = widened ? 0 : lines();
     int places = Math.ceilDiv(vectors, 2) * TOKENS;
     int asked = 0;
     int place = 0;

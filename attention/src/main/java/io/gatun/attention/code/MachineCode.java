@@ -60,7 +60,7 @@ public final class MachineCode {
 
   private record Values(RowCode values, int rows) {}
 
-  private record Tiles(RowCode keys, RowCode values, int rows) {}
+  private record Tiles(RowCode keys, RowCode values, int rows, int sharers) {}
 
   private record Blocks(RowCode keys, RowCode values) {}
 
@@ -79,7 +79,7 @@ public final class MachineCode {
     return made(
         new Keys(keys, rows),
         a -> {
-          KeyCode code = new KeyCode(a, keys, rows);
+          KeyCode code = new KeyCode(a, keys, rows, 1);
           Frame.enter(a, code.scratch());
           code.writeBeginning();
           code.write();
@@ -92,7 +92,7 @@ public final class MachineCode {
         new Values(values, rows),
         a -> {
           Frame.enter(a, ValueCode.scratch());
-          new ValueCode(a, values, rows, false, 0).write();
+          new ValueCode(a, values, rows, 1, false, 0).write();
         });
   }
 
@@ -101,17 +101,24 @@ public final class MachineCode {
    * weighted values, which is then added to the sums; and the same for tiles that follow it in the
    * same memory. As {@link #ofKeys}.
    *
+   * @param sharers how many calls for the same tile share the asking for what comes next
    * @param weightScale what weights are multiplied with before the values come to them
    * @param tileTokens tokens of a tile, where there are several
    */
   public static MachineCode ofTiles(
-      RowCode keys, RowCode values, int rows, float weightScale, Power2 power, int tileTokens) {
+      RowCode keys,
+      RowCode values,
+      int rows,
+      int sharers,
+      float weightScale,
+      Power2 power,
+      int tileTokens) {
     return made(
-        new Tiles(keys, values, rows),
+        new Tiles(keys, values, rows, sharers),
         a -> {
-          KeyCode scores = new KeyCode(a, keys, rows);
+          KeyCode scores = new KeyCode(a, keys, rows, sharers);
           int vectors = new Decoder(values).vectors();
-          ValueCode sums = new ValueCode(a, values, rows, true, scores.scratch());
+          ValueCode sums = new ValueCode(a, values, rows, sharers, true, scores.scratch());
           Frame.enter(a, scores.scratch() + sums.sumsScratch());
           scores.writeBeginning();
           Label next = new Label();

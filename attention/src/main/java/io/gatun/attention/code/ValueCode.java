@@ -67,6 +67,7 @@ final class ValueCode {
   private final int rowBytes;
 
   private final int rows;
+  private final int sharers;
   private final boolean fresh;
   private final int sumsAt;
 
@@ -74,21 +75,23 @@ final class ValueCode {
    * Will write the code for values of this format.
    *
    * @param rows sums that count, 1 or 4
+   * @param sharers how many calls for the same values share the asking for those to come
    * @param fresh whether the tokens are summed up by themselves and then added to what there is;
    *     otherwise each token is added to it
    * @param sumsAt where in the scratch, if they are, their sums are to lie
    */
-  ValueCode(Assembler a, RowCode values, int rows, boolean fresh, int sumsAt) {
-    this(a, values, values, rows, fresh, sumsAt);
+  ValueCode(Assembler a, RowCode values, int rows, int sharers, boolean fresh, int sumsAt) {
+    this(a, values, values, rows, sharers, fresh, sumsAt);
   }
 
   private ValueCode(
-      Assembler a, RowCode values, RowCode read, int rows, boolean fresh, int sumsAt) {
+      Assembler a, RowCode values, RowCode read, int rows, int sharers, boolean fresh, int sumsAt) {
     this.a = a;
     this.decoder = new Decoder(read);
     this.values = values;
     this.rowBytes = read.rowBytes();
     this.rows = rows;
+    this.sharers = sharers;
     this.fresh = fresh;
     this.sumsAt = sumsAt;
   }
@@ -101,7 +104,7 @@ final class ValueCode {
    * @param widened as they are read
    */
   static ValueCode ofWidened(Assembler a, RowCode values, RowCode widened) {
-    return new ValueCode(a, values, widened, 4, true, 0);
+    return new ValueCode(a, values, widened, 4, 1, true, 0);
   }
 
   /** Bytes of scratch it needs at rsp, and at {@code sumsAt}. */
@@ -220,7 +223,7 @@ final class ValueCode {
             ? Decoder.vectorsOfGroup()
             : rows == 1 ? SUMS_OF_ONE : SUMS / rows;
     int parts = Math.ceilDiv(decoder.vectors(), most);
-    int lines = Math.ceilDiv(TOKENS * values.rowBytes(), Decoder.BYTES * parts);
+    int lines = Math.ceilDiv(TOKENS * values.rowBytes(), Decoder.BYTES * parts * sharers);
     for (int first = 0; first < decoder.vectors(); first += most) {
       part(first, Math.min(most, decoder.vectors() - first), lines);
     }
