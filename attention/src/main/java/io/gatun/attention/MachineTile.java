@@ -23,7 +23,7 @@ final class MachineTile implements TileKernel {
   private final int valueStride;
   private final MachineCode ofRows;
 
-  /** The same where several blocks of rows take one tile in, one after the other. */
+  /** The same where several blocks of rows take a tile in, one after the other. */
   private final MachineCode ofRowsInTurn;
 
   private final MachineCode ofOne;
@@ -59,10 +59,11 @@ final class MachineTile implements TileKernel {
       Rows rows,
       RowsAhead ahead,
       int asked) {
-    int count = rows.count == 1 ? 1 : Kernels.ROWS;
+    int count = rows.count == 1 ? 1 : rows.blocks * Kernels.ROWS;
     Call call = ahead.call();
     set(call, rows, count, tokens);
     call.set(Field.TILES, tiles);
+    call.set(Field.BLOCKS, rows.blocks);
     memory(
         call,
         keyMemory,
@@ -75,7 +76,7 @@ final class MachineTile implements TileKernel {
     Objects.checkFromIndexSize(0, tokens * Kernels.ROWS, rows.scores.array().length);
     ahead.askForKeys(asked, keyMemory.address() + keyOffset);
     ahead.askForValues(asked, valueMemory.address() + valueOffset);
-    boolean inTurn = asked < tokens * tiles;
+    boolean inTurn = rows.blocks > 1 || asked < tokens * tiles;
     (count == 1 ? ofOne : inTurn ? ofRowsInTurn : ofRows)
         .run(
             call,

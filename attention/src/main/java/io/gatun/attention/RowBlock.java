@@ -254,7 +254,7 @@ final class RowBlock {
       if (tiles > 0) {
         long to = from + (long) tiles * TILE;
         ahead(view, layer, kvHead, from, to, true);
-        prepare(0, rows);
+        prepare(0, Math.ceilDiv(rows, ROWS), rows);
         tile.takeAll(tileKernel, view, layer, kvHead, from, tiles, tileRows, rowsAhead);
         rowsAhead.finish();
         from = to;
@@ -268,7 +268,7 @@ final class RowBlock {
   /** How many tiles, from this position on, the rows see in whole and a kernel can take at once. */
   private int wholeTiles(KvView view, long from, long end) {
     if (tileKernel == null
-        || rows > ROWS
+        || rows >= MANY_BLOCKS * ROWS
         || options.softCap() != 0
         || options.windowStart(highest) > from) {
       return 0;
@@ -319,7 +319,10 @@ final class RowBlock {
    * @param goesOn whether the next tile begins where this one ends
    */
   private void ahead(KvView view, int layer, int kvHead, long start, long to, boolean goesOn) {
-    long limit = goesOn ? Math.max(to, Math.min(highest + 1, aheadLimit)) : to;
+    // Rows of a longer sequence than the view's may stand in the block, where beginnings are
+    // shared.
+    long last = Math.min(Math.min(highest + 1, view.length(layer)), aheadLimit);
+    long limit = goesOn ? Math.max(to, last) : to;
     if (!Prefetch.available()) {
       if (aheadEnd < to) {
         aheadEnd = Math.max(to, Math.min(start + aheadTokens, limit));
@@ -355,14 +358,13 @@ final class RowBlock {
       boolean allSeen = allSeen(block, start, to);
       int many = allSeen ? manyBlocks(block, toRow, start, to) : 0;
       if (many > 0) {
-        prepare(block, ROWS);
-        tileRows.blocks = many;
+        prepare(block, many, many * ROWS);
         tile.takeBlocks(tileKernel, tileRows, rowsAhead);
         block += (many - 1) * ROWS;
         continue;
       }
       if (allSeen && tileKernel != null && tile.whole() && options.softCap() == 0) {
-        prepare(block, count);
+        prepare(block, 1, count);
         tile.take(tileKernel, tileRows, rowsAhead, asked);
         continue;
       }
@@ -412,8 +414,9 @@ final class RowBlock {
     return blocks < MANY_BLOCKS ? 0 : blocks;
   }
 
-  /** Sets the rows of one block for the kernel that takes whole tiles. */
-  private void prepare(int block, int count) {
+  /** Sets the rows of some blocks for the kernel that takes whole tiles. */
+  private void prepare(int block, int blocks, int count) {
+    tileRows.blocks = blocks;
     tileRows.queriesAt = block * keyKernel.stride();
     tileRows.stateAt = block / ROWS * stateFloats;
     tileRows.sumsAt = block * valueKernel.stride();

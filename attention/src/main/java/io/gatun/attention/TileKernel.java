@@ -31,11 +31,11 @@ interface TileKernel {
     int stateAt;
     int sumsAt;
 
-    /** How many of the rows count, 1 to {@link Kernels#ROWS}. */
-    int count;
-
-    /** How many blocks of so many rows follow each other in all of these, for {@link #takeBlocks}. */
+    /** Blocks of {@link Kernels#ROWS} rows, which follow each other in all of these but the scores. */
     int blocks;
+
+    /** How many of the rows count, if there is one block, 1 to {@link Kernels#ROWS}. */
+    int count;
 
     /** Its scratch, {@link #scratchBytes}. */
     final MemorySegment scratch;
@@ -71,7 +71,7 @@ interface TileKernel {
       RowsAhead ahead);
 
   /**
-   * Takes a tile in, or several that follow each other.
+   * Takes a tile in, or several that follow each other, all blocks one after the other.
    *
    * @param keys rows {@code [tokens][keyDim]} from byte {@code keyOffset} on
    * @param keyScales where in {@code keys} the scales of the first row lie

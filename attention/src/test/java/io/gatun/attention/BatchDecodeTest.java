@@ -41,6 +41,7 @@ class BatchDecodeTest {
     List<KvCache> all = new ArrayList<>();
     f.append(1300);
     all.add(f.cache.fork(1)); // one token
+    all.add(f.cache.fork(516)); // the first split is shared, and soon after it there is nothing
     all.add(f.cache); // 1,300
     KvCache fork = f.cache.fork(1100); // 1,100 shared, then its own
     f.append(fork, 900);

@@ -55,11 +55,11 @@ public final class Call {
     STATE,
     /** Bits of the float that scores are multiplied with. */
     FACTOR,
-    /** Blocks of 4 rows, if there are several. */
+    /** Blocks of 4 rows, which follow each other in queries, state and sums. */
     BLOCKS,
-    /** Tokens of a tile that are not done yet, for a kernel of several blocks. */
+    /** Blocks, or tokens of a tile, that are not done yet. */
     LEFT,
-    /** Address of scratch for rows as floats, for such a kernel. */
+    /** Address of scratch for rows as floats, for a kernel of many blocks. */
     WIDENED,
     /** Address of scratch for its query rows. */
     QUERY_COPY,

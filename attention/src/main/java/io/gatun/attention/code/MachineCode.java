@@ -35,6 +35,9 @@ public final class MachineCode {
   /** Floats of a vector. */
   public static final int LANES = Decoder.LANES;
 
+  /** Rows of a block. */
+  private static final int BLOCK_ROWS = 4;
+
   private static final Map<Object, MachineCode> MADE = new HashMap<>();
 
   /**
@@ -101,7 +104,8 @@ public final class MachineCode {
    * weighted values, which is then added to the sums; and the same for tiles that follow it in the
    * same memory. As {@link #ofKeys}.
    *
-   * @param sharers how many calls for the same tile share the asking for what comes next
+   * @param sharers how many blocks of rows share the asking for what comes next; more than one take
+   *     each tile in one after the other, be it in one call or in several
    * @param weightScale what weights are multiplied with before the values come to them
    * @param tileTokens tokens of a tile, where there are several
    */
@@ -120,12 +124,28 @@ public final class MachineCode {
           int vectors = new Decoder(values).vectors();
           ValueCode sums = new ValueCode(a, values, rows, sharers, true, scores.scratch());
           Frame.enter(a, scores.scratch() + sums.sumsScratch());
-          scores.writeBeginning();
+          Runnable tile =
+              () -> {
+                scores.write();
+                new SoftmaxCode(a, power, vectors, rows, weightScale, true).write();
+                sums.write();
+              };
           Label next = new Label();
-          a.bind(next);
-          scores.write();
-          new SoftmaxCode(a, power, vectors, rows, weightScale, true).write();
-          sums.write();
+          if (sharers == 1) {
+            scores.writeBeginning();
+            a.bind(next);
+            tile.run();
+          } else {
+            a.bind(next);
+            overBlocks(
+                a,
+                keys,
+                values,
+                () -> {
+                  scores.writeBeginning();
+                  tile.run();
+                });
+          }
           a.addImmediate(Call.at(Frame.CALL, Field.KEY), tileTokens * keys.rowBytes());
           a.addImmediate(Call.at(Frame.CALL, Field.KEY_SCALES), tileTokens * keys.scaleBytes());
           a.addImmediate(Call.at(Frame.CALL, Field.VALUE), tileTokens * values.rowBytes());
@@ -133,6 +153,33 @@ public final class MachineCode {
           a.subImmediate(Call.at(Frame.CALL, Field.TILES), 1);
           a.jump(Condition.ABOVE, next);
         });
+  }
+
+  /** Writes a loop over blocks of rows; its beginning is where the first block lies, afterwards too. */
+  private static void overBlocks(Assembler a, RowCode keys, RowCode values, Runnable block) {
+    int queryBytes = BLOCK_ROWS * new Decoder(keys).vectors() * Decoder.BYTES;
+    int sumBytes = BLOCK_ROWS * new Decoder(values).vectors() * Decoder.BYTES;
+    int stateBytes = 3 * Decoder.BYTES;
+    a.load(Assembler.RAX, Call.at(Frame.CALL, Field.BLOCKS));
+    a.store(Call.at(Frame.CALL, Field.LEFT), Assembler.RAX);
+    Label next = new Label();
+    a.bind(next);
+    block.run();
+    a.addImmediate(Call.at(Frame.CALL, Field.QUERY), queryBytes);
+    a.addImmediate(Call.at(Frame.CALL, Field.SUMS), sumBytes);
+    a.addImmediate(Call.at(Frame.CALL, Field.STATE), stateBytes);
+    a.subImmediate(Call.at(Frame.CALL, Field.LEFT), 1);
+    a.jump(Condition.ABOVE, next);
+    back(a, Field.QUERY, queryBytes);
+    back(a, Field.SUMS, sumBytes);
+    back(a, Field.STATE, stateBytes);
+  }
+
+  private static void back(Assembler a, Field field, int blockBytes) {
+    a.load(Assembler.RAX, Call.at(Frame.CALL, Field.BLOCKS));
+    a.imul(Assembler.RAX, Assembler.RAX, -blockBytes);
+    a.add(Assembler.RAX, Call.at(Frame.CALL, field));
+    a.store(Call.at(Frame.CALL, field), Assembler.RAX);
   }
 
   /**
