@@ -56,12 +56,14 @@ class ArchitectureTest {
           .resideInAPackage("net.openhft..");
 
   @ArchTest
-  static final ArchRule NATIVE_CALLS_STAND_IN_TWO_CLASSES =
+  static final ArchRule NATIVE_CALLS_STAND_IN_TWO_CLASSES_AND_WHERE_MACHINE_CODE_IS_MADE =
       noClasses()
           .that()
           .doNotHaveFullyQualifiedName("io.gatun.cache.Posix")
           .and()
           .doNotHaveFullyQualifiedName("io.gatun.attention.Prefetch")
+          .and()
+          .resideOutsideOfPackage("io.gatun.attention.code")
           .should()
           .dependOnClassesThat()
           .haveFullyQualifiedName("java.lang.foreign.Linker");
