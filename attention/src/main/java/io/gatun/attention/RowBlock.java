@@ -41,7 +41,7 @@ final class RowBlock {
   private static final int LEAD_OF_MANY = 32;
 
   /** From so many blocks of rows on it pays to bring keys and values of a tile into another form. */
-  private static final int MANY_BLOCKS = MachineCode.leastBlocks();
+  private static final int MANY_BLOCKS = MachineCode.LEAST_BLOCKS;
 
   /** What is read ahead at a time where nothing can be prefetched: half of a second cache. */
   private static final int AHEAD_BYTES = 1 << 19;

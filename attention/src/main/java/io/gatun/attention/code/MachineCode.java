@@ -35,21 +35,29 @@ public final class MachineCode {
   /** Floats of a vector. */
   public static final int LANES = Decoder.LANES;
 
+  /** Blocks of rows that {@link #ofBlocks} is to be called with at least. */
+  public static final int LEAST_BLOCKS = BlocksCode.LEAST_BLOCKS;
+
   /** Rows of a block. */
   private static final int BLOCK_ROWS = 4;
 
   private static final Map<Object, MachineCode> MADE = new HashMap<>();
 
-  /**
-   * A call that does not tell the JVM of it, which is cheap, and may be given arrays: so it has to be
-   * short, and a tile of 128 tokens is.
-   */
-  private static final MethodHandle RUN =
-      Linker.nativeLinker()
-          .downcallHandle(
-              FunctionDescriptor.of(
-                  JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS),
-              Linker.Option.critical(true));
+  /** Made when code is first run, not before {@link #check} has seen that native calls are allowed. */
+  private static final class Native {
+    /**
+     * A call that does not tell the JVM of it, which is cheap, and may be given arrays: so it has to
+     * be short, and a tile of 128 tokens is.
+     */
+    private static final MethodHandle RUN =
+        Linker.nativeLinker()
+            .downcallHandle(
+                FunctionDescriptor.of(
+                    JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS),
+                Linker.Option.critical(true));
+
+    private Native() {}
+  }
 
   private static boolean guarded;
 
@@ -197,11 +205,6 @@ public final class MachineCode {
         });
   }
 
-  /** Blocks of rows that {@link #ofBlocks} is to be called with at least. */
-  public static int leastBlocks() {
-    return BlocksCode.LEAST_BLOCKS;
-  }
-
   /** Rows that {@link #ofBlocks} makes floats at a time: room for them is needed in its scratch. */
   public static int widenedRows() {
     return BlocksCode.ROWS;
@@ -264,7 +267,9 @@ public final class MachineCode {
     int result;
     try {
       result =
-          (int) RUN.invokeExact(code, call.memory(), keys, values, queries, scores, sums, state);
+          (int)
+              Native.RUN.invokeExact(
+                  code, call.memory(), keys, values, queries, scores, sums, state);
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable e) {

@@ -26,10 +26,15 @@ public final class MultiplyAdds {
   private static final int FACTOR = 30;
   private static final int OTHER_FACTOR = 31;
 
-  private static final MethodHandle RUN =
-      Linker.nativeLinker()
-          .downcallHandle(
-              place(), FunctionDescriptor.ofVoid(JAVA_LONG), Linker.Option.critical(false));
+  /** Made when it is first run: {@link #available} has seen that native calls are allowed. */
+  private static final class Native {
+    private static final MethodHandle RUN =
+        Linker.nativeLinker()
+            .downcallHandle(
+                place(), FunctionDescriptor.ofVoid(JAVA_LONG), Linker.Option.critical(false));
+
+    private Native() {}
+  }
 
   private MultiplyAdds() {}
 
@@ -54,7 +59,7 @@ public final class MultiplyAdds {
   /** Computes. One turn takes some 8 cycles; a call should be short, as it holds up the JVM. */
   public static void run(long turns) {
     try {
-      RUN.invokeExact(turns);
+      Native.RUN.invokeExact(turns);
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable e) {
