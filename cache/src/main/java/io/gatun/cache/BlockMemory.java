@@ -154,6 +154,17 @@ public final class BlockMemory {
     }
   }
 
+  /**
+   * Asks the system to keep a mapped file in large pages from its first use on, so that reading it is
+   * as fast as reading memory without a file. What is written goes to disk by large pages, too: not
+   * for files of which a little is to be made durable often.
+   */
+  static void inLargePages(MemorySegment mapped) {
+    if (Posix.AVAILABLE) {
+      Posix.largePages(mapped);
+    }
+  }
+
   /** Begins to read ranges {offset, bytes} of a file, in small pages, without waiting for them. */
   public static void readAhead(Path file, List<long[]> ranges) {
     if (Posix.AVAILABLE) {

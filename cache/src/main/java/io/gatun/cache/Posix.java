@@ -208,6 +208,16 @@ public final class Posix {
     }
   }
 
+  /** Asks for large pages behind memory that is mapped, of a file too. Only advice. */
+  static void largePages(MemorySegment mapped) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CAPTURE);
+      int ignored = (int) MADVISE.invokeExact(state, mapped, mapped.byteSize(), MADV_HUGEPAGE);
+    } catch (Throwable e) {
+      throw wrapped("madvise", e);
+    }
+  }
+
   /** Begins to read ranges {offset, bytes} of a file into memory. Only advice. */
   static void willNeed(Path file, List<long[]> ranges) {
     try (Arena arena = Arena.ofConfined()) {

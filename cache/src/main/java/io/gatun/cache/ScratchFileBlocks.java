@@ -46,6 +46,7 @@ public final class ScratchFileBlocks implements BlockSource {
       BlockMemory.createPreallocated(file, layout.blockBytes());
       try {
         MemorySegment memory = BlockMemory.map(file, layout.blockBytes(), true, arena);
+        BlockMemory.inLargePages(memory);
         KvBlock block = BlockMemory.block(nextId.getAndIncrement(), layout, memory, 0, this);
         arenas.put(block, arena);
         grows(memory);
