@@ -17,6 +17,9 @@ final class MachineTile implements TileKernel {
 
   private static final int STATE = 3;
 
+  /** Widest rows that two blocks are taken with at once. */
+  private static final int MOST_OF_TWO = 256;
+
   private final RowFormat keys;
   private final RowFormat values;
   private final int keyStride;
@@ -27,6 +30,10 @@ final class MachineTile implements TileKernel {
   private final MachineCode ofRowsInTurn;
 
   private final MachineCode ofOne;
+
+  /** Two blocks of rows at once; null for rows so wide that their floats would fill the stack. */
+  private final MachineCode ofTwo;
+
   private final MachineCode ofBlocks;
 
   MachineTile(RowFormat keys, RowFormat values, KeyKernel keyKernel, ValueKernel valueKernel) {
@@ -38,12 +45,21 @@ final class MachineTile implements TileKernel {
     ofRows = tiles(Kernels.ROWS, 1, scale);
     ofRowsInTurn = tiles(Kernels.ROWS, 2, scale);
     ofOne = tiles(1, 1, scale);
+    ofTwo =
+        Math.max(keyStride, valueStride) > MOST_OF_TWO
+            ? null
+            : MachineCode.ofTwoBlocks(keys.code(), values.code(), scale, POWER, RowBlock.TILE);
     ofBlocks = MachineCode.ofBlocks(keys.code(), values.code(), scale, POWER, RowBlock.TILE);
   }
 
   private MachineCode tiles(int rows, int sharers, float scale) {
     return MachineCode.ofTiles(
         keys.code(), values.code(), rows, sharers, scale, POWER, RowBlock.TILE);
+  }
+
+  @Override
+  public int most() {
+    return ofTwo == null ? 1 : 2;
   }
 
   @Override
@@ -73,11 +89,13 @@ final class MachineTile implements TileKernel {
         valueOffset,
         valueScales,
         tokens * tiles);
-    Objects.checkFromIndexSize(0, tokens * Kernels.ROWS, rows.scores.array().length);
+    boolean two = rows.blocks == 2 && ofTwo != null;
+    int scores = (two ? RowBlock.TILE + tokens : tokens) * Kernels.ROWS;
+    Objects.checkFromIndexSize(0, scores, rows.scores.array().length);
     ahead.askForKeys(asked, keyMemory.address() + keyOffset);
     ahead.askForValues(asked, valueMemory.address() + valueOffset);
     boolean inTurn = rows.blocks > 1 || asked < tokens * tiles;
-    (count == 1 ? ofOne : inTurn ? ofRowsInTurn : ofRows)
+    (count == 1 ? ofOne : two ? ofTwo : inTurn ? ofRowsInTurn : ofRows)
         .run(
             call,
             keyMemory,

@@ -330,7 +330,8 @@ final class RowBlock {
       }
       return;
     }
-    int lead = rows >= MANY_BLOCKS * ROWS ? LEAD_OF_MANY : rows > ROWS ? LEAD_OF_SOME : LEAD;
+    boolean atOnce = rows <= ROWS || tileKernel != null && rows <= tileKernel.most() * ROWS;
+    int lead = atOnce ? LEAD : rows >= MANY_BLOCKS * ROWS ? LEAD_OF_MANY : LEAD_OF_SOME;
     if (aheadEnd < start) {
       aheadEnd = Math.min(start + lead, to);
       long valuesEnd = valuesApart ? aheadEnd : start;
@@ -364,8 +365,11 @@ final class RowBlock {
         continue;
       }
       if (allSeen && tileKernel != null && tile.whole() && options.softCap() == 0) {
-        prepare(block, 1, count);
-        tile.take(tileKernel, tileRows, rowsAhead, asked);
+        boolean two =
+            tileKernel.most() > 1 && block + ROWS < toRow && allSeen(block + ROWS, start, to);
+        prepare(block, two ? 2 : 1, two ? 2 * ROWS : count);
+        tile.take(tileKernel, tileRows, rowsAhead, two ? 2 * asked : asked);
+        block += two ? ROWS : 0;
         continue;
       }
       tile.scores(keyKernel, q, block * keyKernel.stride(), count, scores, rowsAhead);

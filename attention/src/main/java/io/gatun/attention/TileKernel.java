@@ -70,8 +70,11 @@ interface TileKernel {
       Rows rows,
       RowsAhead ahead);
 
+  /** How many blocks {@link #take} takes at once: where there are more, one after the other. */
+  int most();
+
   /**
-   * Takes a tile in, or several that follow each other, all blocks one after the other.
+   * Takes a tile in, or several that follow each other.
    *
    * @param keys rows {@code [tokens][keyDim]} from byte {@code keyOffset} on
    * @param keyScales where in {@code keys} the scales of the first row lie

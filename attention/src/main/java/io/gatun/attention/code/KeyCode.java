@@ -40,7 +40,7 @@ final class KeyCode {
   private static final int TOKENS = 4;
 
   /** Where the query rows lie in the scratch: the values' loop and the softmax use its beginning. */
-  private static final int QUERY_AT = Decoder.BYTES;
+  private static final int QUERY_AT = ValueCode.scratch();
 
   private static final int QUERIES = 16;
   private static final int SCALED_LEVELS = 24;
@@ -61,6 +61,9 @@ final class KeyCode {
   /** Whether the keys are a copy, as floats, of whole groups of 4, for many query rows. */
   private final boolean widened;
 
+  /** The middle of the loop for two blocks of rows; null for one block, or one row. */
+  private final KeyCodeOfTwo ofTwo;
+
   /**
    * Will write the code for keys of this format.
    *
@@ -68,11 +71,17 @@ final class KeyCode {
    * @param sharers how many calls for the same keys share the asking for those to come
    */
   KeyCode(Assembler a, RowCode keys, int rows, int sharers) {
-    this(a, keys, rows, sharers, at(RSP, QUERY_AT), false);
+    this(a, keys, rows, sharers, at(RSP, QUERY_AT), false, null);
   }
 
   private KeyCode(
-      Assembler a, RowCode keys, int rows, int sharers, Address query, boolean widened) {
+      Assembler a,
+      RowCode keys,
+      int rows,
+      int sharers,
+      Address query,
+      boolean widened,
+      KeyCodeOfTwo ofTwo) {
     this.a = a;
     this.decoder = new Decoder(keys);
     this.keys = keys;
@@ -80,6 +89,18 @@ final class KeyCode {
     this.sharers = sharers;
     this.query = query;
     this.widened = widened;
+    this.ofTwo = ofTwo;
+  }
+
+  /**
+   * Will write the code for whole groups of 4 keys and two blocks of 4 query rows.
+   *
+   * @param blockScoreBytes from the scores of the first block to those of the second
+   */
+  static KeyCode ofTwo(Assembler a, RowCode keys, int blockScoreBytes) {
+    Address query = at(RSP, QUERY_AT);
+    KeyCodeOfTwo group = new KeyCodeOfTwo(a, keys, query, blockScoreBytes);
+    return new KeyCode(a, keys, KeyCodeOfTwo.ROWS, 1, query, false, group);
   }
 
   /**
@@ -89,7 +110,7 @@ final class KeyCode {
    * @param query where these lie
    */
   static KeyCode ofWidened(Assembler a, RowCode keys, Address query) {
-    return new KeyCode(a, keys, 4, 1, query, true);
+    return new KeyCode(a, keys, 4, 1, query, true, null);
   }
 
   /** Bytes of scratch it needs at rsp. */
@@ -129,10 +150,12 @@ final class KeyCode {
         a, R8, R11, lines() * Decoder.BYTES, Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_END);
     a.jump(next);
     a.bind(last);
-    a.addImmediate(R10, TOKENS);
-    a.jump(Condition.EQUAL, end);
-    distances();
-    writeGroup(keys.type(), true);
+    if (ofTwo == null) {
+      a.addImmediate(R10, TOKENS);
+      a.jump(Condition.EQUAL, end);
+      distances();
+      writeGroup(keys.type(), true);
+    }
     a.bind(end);
     a.store(Call.at(Frame.CALL, Field.KEY_AHEAD), R8);
     a.store(Call.at(Frame.CALL, Field.KEY_AHEAD_END), R11);
@@ -148,6 +171,10 @@ final class KeyCode {
   }
 
   private void writeGroup(KvType type, boolean last) {
+    if (ofTwo != null) {
+      ofTwo.writeGroup(lines());
+      return;
+    }
     dots(last);
     if (rows == 1) {
       sumsOfOne();

@@ -73,6 +73,8 @@ public final class MachineCode {
 
   private record Tiles(RowCode keys, RowCode values, int rows, int sharers) {}
 
+  private record TwoBlocks(RowCode keys, RowCode values) {}
+
   private record Blocks(RowCode keys, RowCode values) {}
 
   /** Whether rows of this width can be worked on. */
@@ -154,13 +156,55 @@ public final class MachineCode {
                   tile.run();
                 });
           }
-          a.addImmediate(Call.at(Frame.CALL, Field.KEY), tileTokens * keys.rowBytes());
-          a.addImmediate(Call.at(Frame.CALL, Field.KEY_SCALES), tileTokens * keys.scaleBytes());
-          a.addImmediate(Call.at(Frame.CALL, Field.VALUE), tileTokens * values.rowBytes());
-          a.addImmediate(Call.at(Frame.CALL, Field.VALUE_SCALES), tileTokens * values.scaleBytes());
-          a.subImmediate(Call.at(Frame.CALL, Field.TILES), 1);
-          a.jump(Condition.ABOVE, next);
+          overTiles(a, keys, values, tileTokens, next);
         });
+  }
+
+  /**
+   * The same as {@link #ofTiles} for two blocks of rows at once, each row of keys and values becoming
+   * floats once for both. Queries, state, and sums of the second follow those of the first; each has
+   * scores for a tile.
+   */
+  public static MachineCode ofTwoBlocks(
+      RowCode keys, RowCode values, float weightScale, Power2 power, int tileTokens) {
+    return made(
+        new TwoBlocks(keys, values),
+        a -> {
+          int scoreBytes = tileTokens * BLOCK_ROWS * Float.BYTES;
+          int vectors = new Decoder(values).vectors();
+          KeyCode scores = KeyCode.ofTwo(a, keys, scoreBytes);
+          ValueCode sums = ValueCode.ofTwo(a, values, scores.scratch(), scoreBytes);
+          Frame.enter(a, scores.scratch() + sums.sumsScratch());
+          scores.writeBeginning();
+          Label next = new Label();
+          a.bind(next);
+          scores.write();
+          new SoftmaxCode(a, power, vectors, BLOCK_ROWS, weightScale, true).write();
+          toBlock(a, 1, scoreBytes, vectors);
+          new SoftmaxCode(a, power, vectors, BLOCK_ROWS, weightScale, false).write();
+          toBlock(a, -1, scoreBytes, vectors);
+          sums.write();
+          overTiles(a, keys, values, tileTokens, next);
+        });
+  }
+
+  /** Moves scores, state and sums on by a block, or back. */
+  private static void toBlock(Assembler a, int blocks, int scoreBytes, int valueVectors) {
+    a.addImmediate(Call.at(Frame.CALL, Field.SCORES), blocks * scoreBytes);
+    a.addImmediate(Call.at(Frame.CALL, Field.STATE), blocks * 3 * Decoder.BYTES);
+    a.addImmediate(
+        Call.at(Frame.CALL, Field.SUMS), blocks * BLOCK_ROWS * valueVectors * Decoder.BYTES);
+  }
+
+  /** Writes the end of a loop over tiles. */
+  private static void overTiles(
+      Assembler a, RowCode keys, RowCode values, int tileTokens, Label next) {
+    a.addImmediate(Call.at(Frame.CALL, Field.KEY), tileTokens * keys.rowBytes());
+    a.addImmediate(Call.at(Frame.CALL, Field.KEY_SCALES), tileTokens * keys.scaleBytes());
+    a.addImmediate(Call.at(Frame.CALL, Field.VALUE), tileTokens * values.rowBytes());
+    a.addImmediate(Call.at(Frame.CALL, Field.VALUE_SCALES), tileTokens * values.scaleBytes());
+    a.subImmediate(Call.at(Frame.CALL, Field.TILES), 1);
+    a.jump(Condition.ABOVE, next);
   }
 
   /** Writes a loop over blocks of rows; its beginning is where the first block lies, afterwards too. */

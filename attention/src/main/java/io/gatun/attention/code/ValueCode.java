@@ -38,6 +38,8 @@ import io.gatun.cache.KvType;
  * </pre>
  */
 final class ValueCode {
+  private static final int BLOCK_ROWS = 4;
+
   /** Tokens of a round; their weights stand in one vector {@code [row][token]}. */
   private static final int TOKENS = 4;
 
@@ -70,6 +72,9 @@ final class ValueCode {
   private final int sharers;
   private final boolean fresh;
   private final int sumsAt;
+
+  /** From the weights of a block of 4 rows to those of the next, if there are two. */
+  private int blockWeightBytes;
 
   /**
    * Will write the code for values of this format.
@@ -107,9 +112,21 @@ final class ValueCode {
     return new ValueCode(a, values, widened, 4, 1, true, 0);
   }
 
+  /**
+   * Will write the code for whole groups of 4 tokens and two blocks of 4 rows of sums, as {@code
+   * fresh} ones.
+   *
+   * @param blockWeightBytes from the weights of the first block to those of the second
+   */
+  static ValueCode ofTwo(Assembler a, RowCode values, int sumsAt, int blockWeightBytes) {
+    ValueCode code = new ValueCode(a, values, 2 * BLOCK_ROWS, 1, true, sumsAt);
+    code.blockWeightBytes = blockWeightBytes;
+    return code;
+  }
+
   /** Bytes of scratch it needs at rsp, and at {@code sumsAt}. */
   static int scratch() {
-    return Decoder.BYTES;
+    return 2 * Decoder.BYTES;
   }
 
   int sumsScratch() {
@@ -217,11 +234,11 @@ final class ValueCode {
     a.movImmediate(R13, BATCH);
     a.cmp(R13, R14);
     a.cmov(Condition.ABOVE, R13, R14);
-    // A part is of one group of codes, which have a scale in common.
-    int most =
-        values.type().quantized()
-            ? Decoder.vectorsOfGroup()
-            : rows == 1 ? SUMS_OF_ONE : SUMS / rows;
+    int most = rows == 1 ? SUMS_OF_ONE : SUMS / rows;
+    if (values.type().quantized()) {
+      // A part is of one group of codes, which have a scale in common, or of half of one.
+      most = Math.min(most, Decoder.vectorsOfGroup());
+    }
     int parts = Math.ceilDiv(decoder.vectors(), most);
     int lines = Math.ceilDiv(TOKENS * values.rowBytes(), Decoder.BYTES * parts * sharers);
     for (int first = 0; first < decoder.vectors(); first += most) {
@@ -320,9 +337,10 @@ final class ValueCode {
     for (int token = 1; token < TOKENS; token++) {
       a.vbroadcastMasked(SCALES, token, at(RBX, token * values.scaleBytes() + group));
     }
-    a.vload(WEIGHT, at(RAX, 0));
-    a.vmul(SCALES, SCALES, WEIGHT);
-    a.vstore(at(RSP, 0), SCALES);
+    for (int block = 0; block < Math.ceilDiv(rows, BLOCK_ROWS); block++) {
+      a.vmul(WEIGHT, SCALES, at(RAX, block * blockWeightBytes));
+      a.vstore(at(RSP, block * Decoder.BYTES), WEIGHT);
+    }
   }
 
   /**
@@ -351,9 +369,12 @@ final class ValueCode {
   }
 
   private void weight(int first, int token, int row, boolean alone) {
-    int from = (row * TOKENS + token) * Float.BYTES;
+    int place = (row % BLOCK_ROWS * TOKENS + token) * Float.BYTES;
     boolean scaled = values.type().quantized() && !alone;
-    a.vbroadcast(WEIGHT, at(scaled ? RSP : RAX, from));
+    int block = row / BLOCK_ROWS;
+    Address from =
+        scaled ? at(RSP, block * Decoder.BYTES + place) : at(RAX, block * blockWeightBytes + place);
+    a.vbroadcast(WEIGHT, from);
     if (values.type().quantized() && alone) {
       int group = first / Decoder.vectorsOfGroup() * KvType.SCALE_BYTES;
       a.vmulBroadcast(WEIGHT, WEIGHT, at(RBX, group));
