@@ -366,6 +366,10 @@ final class Assembler {
     vector(PREFIX_66, MAP_0F38, 0xb8, to, a, b);
   }
 
+  void vfma(int to, int a, Address b) {
+    vector(PREFIX_66, MAP_0F38, 0xb8, to, a, b, VECTOR);
+  }
+
   void vmul(int to, int a, int b) {
     vector(NO_PREFIX, MAP_0F, 0x59, to, a, b);
   }

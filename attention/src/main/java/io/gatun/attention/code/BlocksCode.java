@@ -3,6 +3,7 @@ package io.gatun.attention.code;
 import static io.gatun.attention.code.Assembler.R10;
 import static io.gatun.attention.code.Assembler.R11;
 import static io.gatun.attention.code.Assembler.R12;
+import static io.gatun.attention.code.Assembler.R13;
 import static io.gatun.attention.code.Assembler.R14;
 import static io.gatun.attention.code.Assembler.R8;
 import static io.gatun.attention.code.Assembler.R9;
@@ -17,7 +18,6 @@ import io.gatun.attention.code.Assembler.Address;
 import io.gatun.attention.code.Assembler.Condition;
 import io.gatun.attention.code.Assembler.Label;
 import io.gatun.attention.code.Call.Field;
-import io.gatun.cache.KvType;
 
 /**
  * Writes what takes one tile into many blocks of 4 rows, as in prefill: the same operations in the
@@ -73,12 +73,6 @@ final class BlocksCode {
     return Decoder.BYTES;
   }
 
-  /** Rows of a type as they are in the scratch. */
-  private static RowCode widened(RowCode rows) {
-    int vectors = new Decoder(rows).vectors();
-    return new RowCode(KvType.F32, vectors * Decoder.LANES, vectors * Decoder.BYTES, 0);
-  }
-
   private static Address field(Field field) {
     return Call.at(Frame.CALL, field);
   }
@@ -92,10 +86,10 @@ final class BlocksCode {
       softmax.write();
       a.addImmediate(field(Field.SCORES), scoreBytes(tileTokens));
       a.addImmediate(field(Field.STATE), 3 * Decoder.BYTES);
-      a.addImmediate(field(Field.SUMS), BLOCK_ROWS * widened(values).rowBytes());
+      a.addImmediate(field(Field.SUMS), BLOCK_ROWS * values.widened().rowBytes());
     });
     restart(Field.SCORES, Field.BLOCKS, scoreBytes(tileTokens));
-    restart(Field.SUMS, Field.BLOCKS, BLOCK_ROWS * widened(values).rowBytes());
+    restart(Field.SUMS, Field.BLOCKS, BLOCK_ROWS * values.widened().rowBytes());
     inPieces(this::values);
     addSums();
   }
@@ -169,8 +163,9 @@ final class BlocksCode {
     widen(keys, true);
     advance(Field.KEY, R12, keys.rowBytes());
     advance(Field.KEY_SCALES, R12, keys.scaleBytes());
-    RowCode widened = widened(keys);
-    KeyCode code = KeyCode.ofWidened(a, widened, at(RCX, 0));
+    RowCode widened = keys.widened();
+    DotCode code = new DotCode(a, widened, keys.type(), R13);
+    code.begin();
     a.load(RCX, field(Field.QUERY_COPY));
     a.load(R9, Frame.SCORES);
     a.add(R9, field(Field.SCORES));
@@ -182,7 +177,8 @@ final class BlocksCode {
       Label next = new Label();
       a.align();
       a.bind(next);
-      code.writeGroup(keys.type());
+      code.group(
+          at(RCX, 0), i -> at(RDI, i * widened.rowBytes()), i -> at(RDI, 0), at(R9, 0), 0, 0);
       ask(keys, 4, Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_END);
       a.addImmediate(R9, Decoder.BYTES);
       a.addImmediate(RDI, 4 * widened.rowBytes());
@@ -193,6 +189,7 @@ final class BlocksCode {
       a.addImmediate(R9, scoreBytes(tileTokens));
       a.addImmediate(RCX, BLOCK_ROWS * widened.rowBytes());
     });
+    code.end();
     a.store(field(Field.KEY_AHEAD), R8);
     a.store(field(Field.KEY_AHEAD_END), R11);
     advance(Field.SCORES, R12, scoreBytes(1));
@@ -216,7 +213,7 @@ final class BlocksCode {
     a.add(RDI, field(Field.VALUE));
     widen(values, false);
     advance(Field.VALUE, R12, values.rowBytes());
-    RowCode widened = widened(values);
+    RowCode widened = values.widened();
     ValueCode code = ValueCode.ofWidened(a, values, widened);
     code.masks();
     a.load(RCX, Frame.SCORES);
@@ -251,14 +248,10 @@ final class BlocksCode {
     Label token = new Label();
     a.bind(token);
     for (int v = 0; v < decoder.vectors(); v++) {
-      Address scale = at(RDX, v / Decoder.vectorsOfGroup() * KvType.SCALE_BYTES);
-      boolean levels = scaled && rows.type().bits() == 4;
-      if (levels && v % Decoder.vectorsOfGroup() == 0) {
-        a.vmulBroadcast(SCALED_LEVELS, Decoder.LEVELS, scale);
-      }
-      decoder.load(a, v, at(RDI, 0), TO, RAW, levels ? SCALED_LEVELS : Decoder.LEVELS);
-      if (scaled && rows.type().bits() == 8) {
-        a.vmulBroadcast(TO, TO, scale);
+      if (scaled) {
+        decoder.loadScaled(a, v, at(RDI, 0), at(RDX, 0), TO, RAW, SCALED_LEVELS);
+      } else {
+        decoder.load(a, v, at(RDI, 0), TO, RAW, Decoder.LEVELS);
       }
       a.vstore(at(RSI, v * Decoder.BYTES), TO);
     }
@@ -266,7 +259,7 @@ final class BlocksCode {
     if (scaled) {
       a.addImmediate(RDX, rows.scaleBytes());
     }
-    a.addImmediate(RSI, widened(rows).rowBytes());
+    a.addImmediate(RSI, rows.widened().rowBytes());
     a.subImmediate(R10, 1);
     a.jump(Condition.ABOVE, token);
   }

@@ -137,6 +137,25 @@ final class Decoder {
     }
   }
 
+  /**
+   * The same, codes times their scales.
+   *
+   * @param scales where the row's scales lie
+   * @param levels a register that keeps the levels of 4-bit codes, times their scale, from the first
+   *     vector of a group to the last
+   */
+  void loadScaled(
+      Assembler a, int vector, Address row, Address scales, int to, int raw, int levels) {
+    int group = vector / vectorsOfGroup() * KvType.SCALE_BYTES;
+    if (type.bits() == 4 && vector % vectorsOfGroup() == 0) {
+      a.vmulBroadcast(levels, LEVELS, scales.plus(group));
+    }
+    load(a, vector, row, to, raw, levels);
+    if (type.bits() == 8) {
+      a.vmulBroadcast(to, to, scales.plus(group));
+    }
+  }
+
   private void decode16(Assembler a, boolean odd, int to, int raw) {
     if (type == KvType.BF16) {
       if (odd) {

@@ -161,8 +161,8 @@ public final class MachineCode {
   }
 
   /**
-   * The same as {@link #ofTiles} for two blocks of rows at once, each row of keys and values becoming
-   * floats once for both. Queries, state, and sums of the second follow those of the first; each has
+   * The same as {@link #ofTiles} for two blocks of rows at once: what was read from memory meets both
+   * while it is in the first cache. Queries, state, and sums of the second follow those of the first; each has
    * scores for a tile.
    */
   public static MachineCode ofTwoBlocks(

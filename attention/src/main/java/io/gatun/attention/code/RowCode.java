@@ -16,6 +16,12 @@ public record RowCode(KvType type, int dim, int rowBytes, int scaleBytes) {
   /** Tokens that scales are asked for ahead of their use: few bytes, so early enough is enough. */
   private static final int SCALES_AHEAD = 64;
 
+  /** The same rows as floats, in the order in which vectors are met, without gaps. */
+  RowCode widened() {
+    int vectors = new Decoder(this).vectors();
+    return new RowCode(KvType.F32, vectors * Decoder.LANES, vectors * Decoder.BYTES, 0);
+  }
+
   /** Asks for scales to come, where there are any; behind the last ones of a run, for nothing. */
   void askForScales(Assembler a, int scales) {
     if (scaleBytes != 0) {
