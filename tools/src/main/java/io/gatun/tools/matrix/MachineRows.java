@@ -10,12 +10,12 @@ import java.util.Objects;
 
 /**
  * Rows of one element type in machine code: the same bits as the Vector API's kernel with 16 lanes,
- * which does what is no product of whole vectors.
+ * which still decodes rows, and takes in those of a width that there is no code for.
  */
 final class MachineRows implements RowKernel {
   private static final int LANES = 16;
 
-  /** Bytes of weights of a call, about: some 30 microseconds, during which no collection can begin. */
+  /** Bytes of weights of a call, about: some 30 microseconds, when no collection can begin. */
   private static final long CALL_BYTES = 1 << 18;
 
   /** Widths that code is made for: models have two or three. Others are left to the Vector API. */
@@ -66,6 +66,9 @@ final class MachineRows implements RowKernel {
     Objects.checkFromToIndex(from, to, weights.byteSize() / rowBytes);
     Objects.checkFromIndexSize(xAt, (long) Float.BYTES * cols, x.byteSize());
     Objects.checkFromIndexSize(yAt, Float.BYTES * (to - from), y.byteSize());
+    if (y.isReadOnly()) {
+      throw new IllegalArgumentException("results cannot be written: the memory is read-only");
+    }
     Call call = calls.get();
     long step = Math.max(RowsCode.ROWS, CALL_BYTES / rowBytes & -RowsCode.ROWS);
     for (long row = from; row < to; row += step) {
