@@ -340,6 +340,13 @@ final class Assembler {
     vector(NO_PREFIX, MAP_0F, 0x11, from, 0, to, VECTOR);
   }
 
+  /** Stores the lanes of a mask; the other floats of memory stay, and need not be there. */
+  void vstoreMasked(Address to, int mask, int from) {
+    evex(NO_PREFIX, MAP_0F, from, 0, to.index, to.base, false, mask);
+    put(0x11);
+    memory(from, to, VECTOR);
+  }
+
   /** One float to all lanes. */
   void vbroadcast(int to, Address from) {
     vector(PREFIX_66, MAP_0F38, 0x18, to, 0, from, Float.BYTES);
@@ -440,6 +447,12 @@ final class Assembler {
     put(0x10, 0xc0 | (to & 7) << 3 | from & 7);
   }
 
+  /** The lanes of a mask, one beside the other from lane 0 on; the rest becomes 0. */
+  void vcompress(int to, int mask, int from) {
+    evex(PREFIX_66, MAP_0F38, from, 0, to >> 4 == 0 ? NONE : 8, to & 15, false, mask, true);
+    put(0x8a, 0xc0 | (from & 7) << 3 | to & 7);
+  }
+
   void vand(int to, int a, int b) {
     vector(PREFIX_66, MAP_0F, 0xdb, to, a, b);
   }
@@ -487,6 +500,11 @@ final class Assembler {
   /** 16 unsigned shorts to ints. */
   void vunsignedShortsToInts(int to, Address from) {
     vector(PREFIX_66, MAP_0F38, 0x33, to, 0, from, 32);
+  }
+
+  /** 16 binary16 values to floats, exactly. */
+  void vhalvesToFloats(int to, Address from) {
+    vector(PREFIX_66, MAP_0F38, 0x13, to, 0, from, 32);
   }
 
   void vintsToFloats(int to, int from) {

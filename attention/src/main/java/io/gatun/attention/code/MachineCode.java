@@ -321,8 +321,8 @@ public final class MachineCode {
     }
     if (result != Frame.DONE) {
       throw new InternalError(
-          "keys or values could not be read from their memory: a mapped file was cut short by"
-              + " another program, or its disk fails");
+          "keys, values or weights could not be read from their memory: a mapped file was cut short"
+              + " by another program, or its disk fails");
     }
   }
 }

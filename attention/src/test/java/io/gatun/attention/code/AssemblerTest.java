@@ -176,6 +176,17 @@ class AssemblerTest {
     is("vmovups zmm8{k7}{z},zmm15", "62517ccf10c7", a -> a.vkeep(8, 7, 15));
     is("vmovups zmm16{k2}{z},zmm31", "62817cca10c7", a -> a.vkeep(16, 2, 31));
     is("vmovups zmm31{k5}{z},zmm0", "62617ccd10f8", a -> a.vkeep(31, 5, 0));
+    is("vmovups [rax]{k1},zmm0", "62f17c491100", a -> a.vstoreMasked(at(RAX, 0), 1, 0));
+    is("vmovups [r13]{k7},zmm31", "62417c4f117d00", a -> a.vstoreMasked(at(R13, 0), 7, 31));
+    is(
+        "vmovups [rsp+r15+8128]{k3},zmm16",
+        "62a17c4b11443c7f",
+        a -> a.vstoreMasked(at(RSP, R15, 8128), 3, 16));
+    is("vmovups [rbp+2]{k5},zmm8", "62717c4d118502000000", a -> a.vstoreMasked(at(RBP, 2), 5, 8));
+    is("vcompressps zmm0{k1}{z},zmm7", "62f27dc98af8", a -> a.vcompress(0, 1, 7));
+    is("vcompressps zmm8{k7}{z},zmm15", "62527dcf8af8", a -> a.vcompress(8, 7, 15));
+    is("vcompressps zmm16{k2}{z},zmm31", "62227dca8af8", a -> a.vcompress(16, 2, 31));
+    is("vcompressps zmm31{k5}{z},zmm0", "62927dcd8ac7", a -> a.vcompress(31, 5, 0));
     is("kmovw k0,eax", "c5f892c0", a -> a.kmov(0, RAX));
     is("kmovw k7,edi", "c5f892ff", a -> a.kmov(7, RDI));
     is("kortestw k1,k1", "c5f898c9", a -> a.kortest(1));
@@ -223,6 +234,23 @@ class AssemblerTest {
         "62527d4818bdfcfdffff",
         a -> a.vbroadcast(15, at(R13, -516)));
     is("vbroadcastss zmm16,[rbp+2]", "62e27d48188502000000", a -> a.vbroadcast(16, at(RBP, 2)));
+    is("vfmadd231ps zmm0,zmm7,[rax]", "62f24548b800", a -> a.vfma(0, 7, at(RAX, 0)));
+    is("vfmadd231ps zmm31,zmm16,[r13+8128]", "62427d40b87d7f", a -> a.vfma(31, 16, at(R13, 8128)));
+    is(
+        "vfmadd231ps zmm8,zmm31,[rdi+r8-8192]",
+        "62320540b8440780",
+        a -> a.vfma(8, 31, at(RDI, R8, -8192)));
+    is("vfmadd231ps zmm16,zmm15,[rbp+2]", "62e20548b88502000000", a -> a.vfma(16, 15, at(RBP, 2)));
+    is("vcvtph2ps zmm0,[rax]", "62f27d481300", a -> a.vhalvesToFloats(0, at(RAX, 0)));
+    is("vcvtph2ps zmm8,[r12+4064]", "62527d481344247f", a -> a.vhalvesToFloats(8, at(R12, 4064)));
+    is(
+        "vcvtph2ps zmm16,[rbp+4096]",
+        "62e27d48138500100000",
+        a -> a.vhalvesToFloats(16, at(RBP, 4096)));
+    is(
+        "vcvtph2ps zmm31,[rdi+r8-4096]",
+        "62227d48137c0780",
+        a -> a.vhalvesToFloats(31, at(RDI, R8, -4096)));
     is(
         "vpmovsxbd zmm31,[r15+r12+2032]",
         "62027d48217c277f",

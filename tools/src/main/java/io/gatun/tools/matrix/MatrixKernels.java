@@ -2,16 +2,25 @@ package io.gatun.tools.matrix;
 
 import io.gatun.attention.code.MachineCode;
 
-/** Settles, once per process, whether products run on the Vector API or in plain Java. */
+/**
+ * Settles, once per process, whether products run in machine code, on the Vector API or in plain
+ * Java.
+ */
 final class MatrixKernels {
   /** Whether the JVM was started with the module; attention warns about it where it was not. */
   static final boolean VECTORS = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
 
-  private static final RowKernel F32 = make(WeightType.F32, VECTORS);
-  private static final RowKernel F16 = make(WeightType.F16, VECTORS);
-  private static final RowKernel BF16 = make(WeightType.BF16, VECTORS);
-  private static final RowKernel Q8 = make(WeightType.Q8, VECTORS);
-  private static final PanelKernel PANEL = bestPanel();
+  /** The same choice as for attention, by the same property. */
+  private static final boolean MACHINE =
+      VECTORS
+          && System.getProperty(MachineCode.KERNELS_PROPERTY, "machine").equals("machine")
+          && MachinePanel.available();
+
+  private static final RowKernel F32 = best(WeightType.F32);
+  private static final RowKernel F16 = best(WeightType.F16);
+  private static final RowKernel BF16 = best(WeightType.BF16);
+  private static final RowKernel Q8 = best(WeightType.Q8);
+  private static final PanelKernel PANEL = MACHINE ? new MachinePanel() : makePanel(VECTORS);
 
   private MatrixKernels() {}
 
@@ -43,10 +52,9 @@ final class MatrixKernels {
     };
   }
 
-  /** The same choice as for attention, by the same property. */
-  private static PanelKernel bestPanel() {
-    boolean machine = System.getProperty(MachineCode.KERNELS_PROPERTY, "machine").equals("machine");
-    return VECTORS && machine && MachinePanel.available() ? new MachinePanel() : makePanel(VECTORS);
+  private static RowKernel best(WeightType type) {
+    RowKernel inJava = make(type, VECTORS);
+    return MACHINE ? new MachineRows(type, inJava) : inJava;
   }
 
   /** A kernel of one make or the other, for tests. */
