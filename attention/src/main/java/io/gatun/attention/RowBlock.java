@@ -121,7 +121,7 @@ final class RowBlock {
     this.group = kernels.tokensPerVector();
     this.lanes = ROWS * group;
     this.valuesApart = kernels.asksForValues();
-    this.rowsAhead = new RowsAhead(layout, valuesApart, arena);
+    this.rowsAhead = new RowsAhead(layout, valuesApart);
     this.aheadTokens = Math.clamp(AHEAD_BYTES / bytesPerToken(layout), TILE, SPLIT) / TILE * TILE;
     this.stateFloats = 3 * lanes;
     this.tile = new Tile(layout, group, TILE, arena);

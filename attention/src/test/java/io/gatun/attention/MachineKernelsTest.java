@@ -58,7 +58,7 @@ class MachineKernelsTest {
       for (int rows : new int[] {1, 4}) {
         try (Arena arena = Arena.ofConfined()) {
           Stored stored = new Stored(random, RowFormat.ofKeys(layout), tokens, arena);
-          RowsAhead ahead = new RowsAhead(layout, true, arena);
+          RowsAhead ahead = new RowsAhead(layout, true);
           MemorySegment q = gaussian(random, Kernels.ROWS * dim, arena);
           Floats expected = scores(vector.keys(layout), stored, q, rows, ahead);
           Floats actual = scores(keys, stored, q, rows, ahead);
