@@ -340,6 +340,13 @@ final class Assembler {
     vector(NO_PREFIX, MAP_0F, 0x11, from, 0, to, VECTOR);
   }
 
+  /** The lanes of a mask; the others of memory stay. */
+  void vstoreMasked(Address to, int mask, int from) {
+    evex(NO_PREFIX, MAP_0F, from, 0, to.index, to.base, false, mask);
+    put(0x11);
+    memory(from, to, VECTOR);
+  }
+
   /** One float to all lanes. */
   void vbroadcast(int to, Address from) {
     vector(PREFIX_66, MAP_0F38, 0x18, to, 0, from, Float.BYTES);
@@ -428,6 +435,12 @@ final class Assembler {
   void vnotLess(int mask, int a, int b) {
     vector(NO_PREFIX, MAP_0F, 0xc2, mask, a, b);
     put(5);
+  }
+
+  /** The lanes where {@code a} is greater than {@code b}, or equal; none that is no number. */
+  void vatLeast(int mask, int a, int b) {
+    vector(NO_PREFIX, MAP_0F, 0xc2, mask, a, b);
+    put(13);
   }
 
   /** Copies the lanes of a mask; the others become 0. */

@@ -65,7 +65,13 @@ public final class Call {
     /** Address of scratch for its query rows. */
     QUERY_COPY,
     /** Address of scratch for its sums of a tile. */
-    TILE_SUMS
+    TILE_SUMS,
+    /** Rows to merge, or vectors to add. */
+    COUNT,
+    /** Parts to merge. */
+    PARTS,
+    /** Bytes from a row of a part to that of the next. */
+    PART_BYTES
   }
 
   private static final int FIELDS = Field.values().length;
