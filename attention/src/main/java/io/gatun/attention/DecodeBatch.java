@@ -295,12 +295,13 @@ final class DecodeBatch {
 
   /** The last one to finish a split merges those of the sequence and head, in their order. */
   private void merge(RowBlock rows, int at, int sequence, int head) {
-    long rowBytes = partialBytes / groups.group();
-    for (int i = 0; i < groups.group(); i++) {
-      for (int part = 0; part < visibleSplits(sequence); part++) {
-        rows.mergeStored(at + i, store, partialOffset(sequence, head, part) + i * rowBytes);
-      }
-    }
+    rows.mergeStored(
+        at,
+        groups.group(),
+        store,
+        partialOffset(sequence, head, 0),
+        partialBytes,
+        visibleSplits(sequence));
     groups.finish(rows, at, out, numbers[sequence], head);
   }
 

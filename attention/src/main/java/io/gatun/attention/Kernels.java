@@ -32,8 +32,8 @@ interface Kernels {
   /** The kernel for the values of this layout. */
   ValueKernel values(KvLayout layout);
 
-  /** The softmax. */
-  SoftmaxKernel softmax();
+  /** The softmax for weights that this kernel of values takes. */
+  SoftmaxKernel softmax(ValueKernel values);
 
   /** All three in one, or null if there is none. */
   default TileKernel tile(KvLayout layout, KeyKernel keys, ValueKernel values) {

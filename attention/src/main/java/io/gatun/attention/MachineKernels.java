@@ -1,12 +1,13 @@
 package io.gatun.attention;
 
 import io.gatun.attention.code.MachineCode;
+import io.gatun.attention.code.SplitCode;
 import io.gatun.cache.KvLayout;
 import java.lang.System.Logger.Level;
 
 /**
- * Scores and weighted sums in machine code, for vectors of 512 bits; the softmax, and rows whose
- * width is no multiple of 16, on the Vector API. Every bit is what {@link VectorKernels} give.
+ * Scores, softmax and weighted sums in machine code, for vectors of 512 bits; rows whose width is no
+ * multiple of 16 on the Vector API. Every bit is what {@link VectorKernels} give.
  */
 final class MachineKernels implements Kernels {
   private final VectorKernels vectors = new VectorKernels();
@@ -50,7 +51,7 @@ final class MachineKernels implements Kernels {
       try {
         return new MachineKeys(format, vectors.unused(layout));
       } catch (IllegalStateException e) {
-        inJava(format, e);
+        inJava(e, format);
       }
     }
     return vectors.keys(layout);
@@ -64,15 +65,22 @@ final class MachineKernels implements Kernels {
       try {
         return new MachineValues(format, inJava);
       } catch (IllegalStateException e) {
-        inJava(format, e);
+        inJava(e, format);
       }
     }
     return inJava;
   }
 
   @Override
-  public SoftmaxKernel softmax() {
-    return vectors.softmax();
+  public SoftmaxKernel softmax(ValueKernel values) {
+    if (SplitCode.fits(values.stride())) {
+      try {
+        return new MachineSoftmax(values.stride(), values.weightScale());
+      } catch (IllegalStateException e) {
+        inJava(e, "the softmax");
+      }
+    }
+    return vectors.softmax(values);
   }
 
   @Override
@@ -82,15 +90,15 @@ final class MachineKernels implements Kernels {
       try {
         return new MachineTile(format, RowFormat.ofValues(layout), keys, values);
       } catch (IllegalStateException e) {
-        inJava(format, e);
+        inJava(e, format);
       }
     }
     return null;
   }
 
   /** Some hundred formats fill the memory for code; those that come later do without. */
-  private static void inJava(RowFormat format, IllegalStateException e) {
+  private static void inJava(IllegalStateException e, Object what) {
     System.getLogger("io.gatun.attention")
-        .log(Level.DEBUG, "no machine code for {0}: {1}", format, e.getMessage());
+        .log(Level.DEBUG, "no machine code for {0}: {1}", what, e.getMessage());
   }
 }

@@ -9,7 +9,7 @@ import java.util.Objects;
 
 /** A tile in machine code. */
 final class MachineTile implements TileKernel {
-  private static final Power2 POWER =
+  static final Power2 POWER =
       new Power2(Exp2.ROUND, Exp2.LEAST, Exp2.C6, Exp2.C5, Exp2.C4, Exp2.C3, Exp2.C2, Exp2.C1);
 
   /** Floats of a vector of scores, and vectors of the state. */

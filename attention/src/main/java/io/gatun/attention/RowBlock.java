@@ -101,9 +101,9 @@ final class RowBlock {
   private final Floats state; // [rows / ROWS][3][ROWS][T]
   private final Floats tileSums; // [ROWS][valueStride], of the current tile
   private final Floats sums; // [rows][valueStride], of the current split
-  private final float[] maxima; // [rows], of the splits merged so far
-  private final float[] totals; // [rows]
-  private final float[] merged; // [rows][valueStride]
+  private final Floats maxima; // [rows], of the splits merged so far
+  private final Floats totals; // [rows]
+  private final Floats merged; // [rows][valueStride]
 
   /** Room for so many rows. */
   RowBlock(
@@ -117,11 +117,11 @@ final class RowBlock {
     this.options = options;
     this.keyKernel = keyKernel;
     this.valueKernel = valueKernel;
-    this.softmax = kernels.softmax();
+    this.softmax = kernels.softmax(valueKernel);
     this.group = kernels.tokensPerVector();
     this.lanes = ROWS * group;
     this.valuesApart = kernels.asksForValues();
-    this.rowsAhead = new RowsAhead(layout, valuesApart, arena);
+    this.rowsAhead = new RowsAhead(layout, valuesApart);
     this.aheadTokens = Math.clamp(AHEAD_BYTES / bytesPerToken(layout), TILE, SPLIT) / TILE * TILE;
     this.stateFloats = 3 * lanes;
     this.tile = new Tile(layout, group, TILE, arena);
@@ -136,9 +136,9 @@ final class RowBlock {
     state = Floats.of(padded / ROWS * stateFloats);
     tileSums = Floats.of(ROWS * valueKernel.stride());
     sums = Floats.of(padded * valueKernel.stride());
-    maxima = new float[padded];
-    totals = new float[padded];
-    merged = new float[padded * valueKernel.stride()];
+    maxima = Floats.of(padded);
+    totals = Floats.of(padded);
+    merged = Floats.of(padded * valueKernel.stride());
     boolean many = tileKernel != null && padded / ROWS >= MANY_BLOCKS;
     MemorySegment scratch =
         many ? arena.allocate(tileKernel.scratchBytes(padded / ROWS), 64) : MemorySegment.NULL;
@@ -217,9 +217,9 @@ final class RowBlock {
   void ready() {
     fillUp();
     int padded = padded(rows);
-    Arrays.fill(maxima, 0, padded, Float.NEGATIVE_INFINITY);
-    Arrays.fill(totals, 0, padded, 0f);
-    Arrays.fill(merged, 0, padded * valueKernel.stride(), 0f);
+    Arrays.fill(maxima.array(), 0, padded, Float.NEGATIVE_INFINITY);
+    Arrays.fill(totals.array(), 0, padded, 0f);
+    Arrays.fill(merged.array(), 0, padded * valueKernel.stride(), 0f);
   }
 
   /** Works through all splits that the rows see, and merges them. */
@@ -384,21 +384,22 @@ final class RowBlock {
         }
       }
       softmax.step(
-          scores.array(),
+          rowsAhead.call(),
+          scores,
           0,
           vectors,
           factor,
           valueKernel.weightScale(),
-          state.array(),
+          state,
           block / ROWS * stateFloats,
-          sums.array(),
+          sums,
           block * valueKernel.stride(),
           valueKernel.stride());
       // A tile's sum by itself: chains of additions are then of 128 tokens, not of 512.
       Arrays.fill(tileSums.array(), 0f);
       tile.accumulate(valueKernel, scores, tileSums, 0, count, rowsAhead);
       softmax.add(
-          tileSums.array(), sums.array(), block * valueKernel.stride(), tileSums.array().length);
+          rowsAhead.call(), tileSums, sums, block * valueKernel.stride(), tileSums.array().length);
     }
   }
 
@@ -488,12 +489,13 @@ final class RowBlock {
       return;
     }
     int stride = valueKernel.stride();
-    float joint = Math.max(maxima[row], maximum);
-    float old = Exp2.of(maxima[row] - joint);
+    float before = maxima.array()[row];
+    float joint = Math.max(before, maximum);
+    float old = Exp2.of(before - joint);
     float add = Exp2.of(maximum - joint);
-    maxima[row] = joint;
-    totals[row] = Math.fma(totals[row], old, total * add);
-    softmax.merge(merged, row * stride, old, from, at, add, stride);
+    maxima.array()[row] = joint;
+    totals.array()[row] = Math.fma(totals.array()[row], old, total * add);
+    softmax.merge(merged.array(), row * stride, old, from, at, add, stride);
   }
 
   /** Floats of one row in a store of splits. */
@@ -514,8 +516,36 @@ final class RowBlock {
     }
   }
 
-  /** Merges one row of a split that {@link #store} left. */
-  void mergeStored(int row, MemorySegment store, long offset) {
+  /**
+   * Merges rows of splits that {@link #store} left, split after split.
+   *
+   * @param offset of the first row of the first split
+   * @param splitBytes from a split to the next
+   */
+  void mergeStored(
+      int first, int count, MemorySegment store, long offset, long splitBytes, int splits) {
+    if (softmax.mergeParts(
+        rowsAhead.call(),
+        store,
+        offset,
+        splitBytes,
+        splits,
+        count,
+        maxima,
+        totals,
+        merged,
+        first)) {
+      return;
+    }
+    for (int row = 0; row < count; row++) {
+      for (int split = 0; split < splits; split++) {
+        mergeStored(
+            first + row, store, offset + split * splitBytes + row * 4L * storedFloats(valueKernel));
+      }
+    }
+  }
+
+  private void mergeStored(int row, MemorySegment store, long offset) {
     int stride = valueKernel.stride();
     MemorySegment.copy(store, FLOAT, offset, sums.array(), row * stride, stride);
     merge(
@@ -533,12 +563,12 @@ final class RowBlock {
    */
   void finish(int row, float sinkLogit, MemorySegment out, long offset) {
     float sink = sinkLogit * Exp2.LOG2_E;
-    float joint = Math.max(maxima[row], sink);
-    float old = Exp2.of(maxima[row] - joint);
-    float total = Math.fma(totals[row], old, Exp2.of(sink - joint));
+    float joint = Math.max(maxima.array()[row], sink);
+    float old = Exp2.of(maxima.array()[row] - joint);
+    float total = Math.fma(totals.array()[row], old, Exp2.of(sink - joint));
     // A row always sees its own token, so the total is 0 only if all scores overflowed. Where the
     // sink takes all the weight the divisor is infinite, and the result 0.
     float divisor = total == 0 ? 1 : total / old;
-    valueKernel.finish(merged, row * valueKernel.stride(), divisor, out, offset);
+    valueKernel.finish(merged.array(), row * valueKernel.stride(), divisor, out, offset);
   }
 }

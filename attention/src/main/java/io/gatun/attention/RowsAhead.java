@@ -3,7 +3,6 @@ package io.gatun.attention;
 import io.gatun.attention.code.Call;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvView;
-import java.lang.foreign.Arena;
 
 /**
  * Brings the rows to come into the caches, the kernels' arithmetic running meanwhile: a kernel calls
@@ -22,7 +21,7 @@ final class RowsAhead {
   private static final int FIRST_VALUES = 4;
 
   private final boolean valuesApart;
-  private final Call call;
+  private final Call call = new Call();
   private final ReadAhead keys;
   private final ReadAhead values;
 
@@ -31,8 +30,7 @@ final class RowsAhead {
    *
    * @param valuesApart see {@link Kernels#asksForValues}
    */
-  RowsAhead(KvLayout layout, boolean valuesApart, Arena arena) {
-    call = new Call(arena);
+  RowsAhead(KvLayout layout, boolean valuesApart) {
     this.valuesApart = valuesApart;
     keys = new ReadAhead(layout, true, valuesApart);
     values = new ReadAhead(layout, false, valuesApart);

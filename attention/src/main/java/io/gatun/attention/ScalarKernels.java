@@ -1,5 +1,6 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.Call;
 import io.gatun.attention.code.Floats;
 import io.gatun.cache.Hadamard;
 import io.gatun.cache.KvLayout;
@@ -34,7 +35,7 @@ final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public SoftmaxKernel softmax() {
+  public SoftmaxKernel softmax(ValueKernel values) {
     return new Softmax();
   }
 
@@ -152,16 +153,20 @@ final class ScalarKernels implements Kernels {
 
     @Override
     public void step(
-        float[] scores,
+        Call call,
+        Floats scoreFloats,
         int at,
         int vectors,
         float factor,
         float weightScale,
-        float[] state,
+        Floats stateFloats,
         int stateAt,
-        float[] sums,
+        Floats sumFloats,
         int sumsAt,
         int stride) {
+      float[] scores = scoreFloats.array();
+      float[] state = stateFloats.array();
+      float[] sums = sumFloats.array();
       for (int row = 0; row < ROWS; row++) {
         float before = state[stateAt + row];
         float maximum = before;
@@ -194,7 +199,9 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public void add(float[] from, float[] to, int at, int count) {
+    public void add(Call call, Floats fromFloats, Floats toFloats, int at, int count) {
+      float[] from = fromFloats.array();
+      float[] to = toFloats.array();
       for (int i = 0; i < count; i++) {
         to[at + i] += from[i];
       }

@@ -23,13 +23,7 @@ final class Tile {
   private final MemorySegment stagedValues;
   private final long stagedKeyScales;
   private final long stagedValueScales;
-  private final MemorySegment[] keys;
-  private final MemorySegment[] values;
-  private final long[] keyOffsets;
-  private final long[] valueOffsets;
-  private final long[] keyScales;
-  private final long[] valueScales;
-  private final int[] counts;
+  private final Piece[] all;
   private int pieces;
 
   /** From this position on the tokens are those of {@link #path}. */
@@ -39,6 +33,23 @@ final class Tile {
   private long pathBase;
 
   private int[] path;
+
+  /**
+   * Rows that follow each other in memory.
+   *
+   * <p>Design note: not arrays of segments. C2 takes the array of an interface's type for one of
+   * objects when it checks what is stored, finds that it is not, gives up the method that the store
+   * is inlined into and compiles it anew, once for each such store.
+   */
+  private static final class Piece {
+    MemorySegment keys;
+    MemorySegment values;
+    long keyOffset;
+    long valueOffset;
+    long keyScales;
+    long valueScales;
+    int count;
+  }
 
   /**
    * Room for a tile.
@@ -61,14 +72,10 @@ final class Tile {
                 stagedValueScales + (long) tokens * layout.valueScaleBytes(),
                 KvLayout.RUN_ALIGNMENT);
     // At worst every group is a piece of its own.
-    int most = tokens / group;
-    keys = new MemorySegment[most];
-    values = new MemorySegment[most];
-    keyOffsets = new long[most];
-    valueOffsets = new long[most];
-    keyScales = new long[most];
-    valueScales = new long[most];
-    counts = new int[most];
+    all = new Piece[tokens / group];
+    for (int i = 0; i < all.length; i++) {
+      all[i] = new Piece();
+    }
   }
 
   /**
@@ -193,23 +200,33 @@ final class Tile {
       long valueOffset,
       long valueScale,
       int count) {
-    keys[pieces] = key;
-    keyOffsets[pieces] = keyOffset;
-    keyScales[pieces] = keyScale;
-    values[pieces] = value;
-    valueOffsets[pieces] = valueOffset;
-    valueScales[pieces] = valueScale;
-    counts[pieces] = count;
-    pieces++;
+    Piece piece = all[pieces++];
+    piece.keys = key;
+    piece.keyOffset = keyOffset;
+    piece.keyScales = keyScale;
+    piece.values = value;
+    piece.valueOffset = valueOffset;
+    piece.valueScales = valueScale;
+    piece.count = count;
   }
 
   /** Scores of all tokens of the tile against one block of rows. */
   void scores(KeyKernel kernel, Floats q, int qAt, int rows, Floats scores, RowsAhead ahead) {
     int at = 0;
     for (int i = 0; i < pieces; i++) {
+      Piece piece = all[i];
       kernel.scores(
-          keys[i], keyOffsets[i], keyScales[i], counts[i], q, qAt, rows, scores, at, ahead);
-      at += counts[i] * Kernels.ROWS;
+          piece.keys,
+          piece.keyOffset,
+          piece.keyScales,
+          piece.count,
+          q,
+          qAt,
+          rows,
+          scores,
+          at,
+          ahead);
+      at += piece.count * Kernels.ROWS;
     }
   }
 
@@ -218,18 +235,19 @@ final class Tile {
       ValueKernel kernel, Floats weights, Floats sums, int at, int rows, RowsAhead ahead) {
     int weightsAt = 0;
     for (int i = 0; i < pieces; i++) {
+      Piece piece = all[i];
       kernel.accumulate(
-          values[i],
-          valueOffsets[i],
-          valueScales[i],
-          counts[i],
+          piece.values,
+          piece.valueOffset,
+          piece.valueScales,
+          piece.count,
           weights,
           weightsAt,
           sums,
           at,
           rows,
           ahead);
-      weightsAt += counts[i] * Kernels.ROWS;
+      weightsAt += piece.count * Kernels.ROWS;
     }
   }
 
@@ -240,32 +258,34 @@ final class Tile {
 
   /** Takes all tokens of a tile that is {@link #whole} into one block of rows. */
   void take(TileKernel kernel, TileKernel.Rows rows, RowsAhead ahead, int asked) {
-    take(kernel, counts[0], 1, rows, ahead, asked);
+    take(kernel, all[0].count, 1, rows, ahead, asked);
   }
 
   /** The same into several blocks of rows. */
   void takeBlocks(TileKernel kernel, TileKernel.Rows rows, RowsAhead ahead) {
+    Piece piece = all[0];
     kernel.takeBlocks(
-        keys[0],
-        keyOffsets[0],
-        keyScales[0],
-        values[0],
-        valueOffsets[0],
-        valueScales[0],
-        counts[0],
+        piece.keys,
+        piece.keyOffset,
+        piece.keyScales,
+        piece.values,
+        piece.valueOffset,
+        piece.valueScales,
+        piece.count,
         rows,
         ahead);
   }
 
   private void take(
       TileKernel kernel, int count, int tiles, TileKernel.Rows rows, RowsAhead ahead, int asked) {
+    Piece piece = all[0];
     kernel.take(
-        keys[0],
-        keyOffsets[0],
-        keyScales[0],
-        values[0],
-        valueOffsets[0],
-        valueScales[0],
+        piece.keys,
+        piece.keyOffset,
+        piece.keyScales,
+        piece.values,
+        piece.valueOffset,
+        piece.valueScales,
         count,
         tiles,
         rows,

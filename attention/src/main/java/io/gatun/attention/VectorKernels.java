@@ -59,7 +59,7 @@ final class VectorKernels implements Kernels {
   }
 
   @Override
-  public SoftmaxKernel softmax() {
+  public SoftmaxKernel softmax(ValueKernel values) {
     return new VectorSoftmax();
   }
 }

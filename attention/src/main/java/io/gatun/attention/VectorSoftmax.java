@@ -3,6 +3,8 @@ package io.gatun.attention;
 import static io.gatun.attention.Lanes.COUNT;
 import static io.gatun.attention.Lanes.FLOATS;
 
+import io.gatun.attention.code.Call;
+import io.gatun.attention.code.Floats;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -26,16 +28,20 @@ final class VectorSoftmax implements SoftmaxKernel {
 
   @Override
   public void step(
-      float[] scores,
+      Call call,
+      Floats scoreFloats,
       int at,
       int vectors,
       float factor,
       float weightScale,
-      float[] state,
+      Floats stateFloats,
       int stateAt,
-      float[] sums,
+      Floats sumFloats,
       int sumsAt,
       int stride) {
+    float[] scores = scoreFloats.array();
+    float[] state = stateFloats.array();
+    float[] sums = sumFloats.array();
     int end = at + vectors * COUNT;
     FloatVector one = FloatVector.broadcast(FLOATS, 1f);
     FloatVector c1 = FloatVector.broadcast(FLOATS, Exp2.C1);
@@ -110,7 +116,9 @@ final class VectorSoftmax implements SoftmaxKernel {
   // In plain loops over two arrays, which may be one and the same, C2 takes number by number.
 
   @Override
-  public void add(float[] from, float[] to, int at, int count) {
+  public void add(Call call, Floats fromFloats, Floats toFloats, int at, int count) {
+    float[] from = fromFloats.array();
+    float[] to = toFloats.array();
     for (int i = 0; i < count; i += COUNT) {
       FloatVector.fromArray(FLOATS, to, at + i)
           .add(FloatVector.fromArray(FLOATS, from, i))

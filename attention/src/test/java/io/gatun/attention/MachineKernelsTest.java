@@ -3,6 +3,7 @@ package io.gatun.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.gatun.attention.code.Call;
 import io.gatun.attention.code.Floats;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvShape;
@@ -11,6 +12,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -19,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Machine code gives what the Vector API gives, bit for bit: kernel by kernel, and as a whole. */
 class MachineKernelsTest {
@@ -58,7 +61,7 @@ class MachineKernelsTest {
       for (int rows : new int[] {1, 4}) {
         try (Arena arena = Arena.ofConfined()) {
           Stored stored = new Stored(random, RowFormat.ofKeys(layout), tokens, arena);
-          RowsAhead ahead = new RowsAhead(layout, true, arena);
+          RowsAhead ahead = new RowsAhead(layout, true);
           MemorySegment q = gaussian(random, Kernels.ROWS * dim, arena);
           Floats expected = scores(vector.keys(layout), stored, q, rows, ahead);
           Floats actual = scores(keys, stored, q, rows, ahead);
@@ -79,6 +82,223 @@ class MachineKernelsTest {
         }
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {16, 64, 80, 128, 576, 1024})
+  void stepsGiveTheSameBits(int stride) {
+    Random random = new Random(stride);
+    VectorSoftmax expected = new VectorSoftmax();
+    Call call = new Call();
+    for (float weightScale : new float[] {1, 0x1p112f}) {
+      MachineSoftmax actual = new MachineSoftmax(stride, weightScale);
+      for (int tokens = 1; tokens <= MOST_TOKENS; tokens++) {
+        int vectors = Math.ceilDiv(tokens, 4);
+        int before = 16 * random.nextInt(3);
+        Floats state = Floats.of(before + 3 * Lanes.COUNT);
+        Floats sums = random(random, before + Kernels.ROWS * stride, 1);
+        expected.clear(state.array(), before);
+        Floats ourState = copy(state);
+        Floats ourSums = copy(sums);
+        // A few steps one after the other: the first from nothing, some that see nothing.
+        for (int step = 0; step < 4; step++) {
+          Floats scores = random(random, before + vectors * Lanes.COUNT, step == 2 ? 1e38f : 5);
+          hide(random, scores, before, tokens, vectors);
+          Floats ourScores = copy(scores);
+          float factor = step == 3 ? 1e30f : 1.4f;
+          expected.step(
+              call,
+              scores,
+              before,
+              vectors,
+              factor,
+              weightScale,
+              state,
+              before,
+              sums,
+              before,
+              stride);
+          actual.step(
+              call,
+              ourScores,
+              before,
+              vectors,
+              factor,
+              weightScale,
+              ourState,
+              before,
+              ourSums,
+              before,
+              stride);
+          String where = "step %d of %d tokens".formatted(step, tokens);
+          same(ourScores, scores, where);
+          same(ourSums, sums, where);
+          // The room behind maximum and sums is scratch.
+          for (int i = 0; i < before + 2 * Lanes.COUNT; i++) {
+            assertThat(bits(ourState, i)).as(where).isEqualTo(bits(state, i));
+          }
+        }
+      }
+    }
+  }
+
+  /** Hides what lies behind the last token, and some or all tokens of some rows. */
+  private static void hide(Random random, Floats scores, int at, int tokens, int vectors) {
+    for (int row = 0; row < Kernels.ROWS; row++) {
+      int kind = random.nextInt(4);
+      for (int t = 0; t < vectors * 4; t++) {
+        int index = at + t / 4 * Lanes.COUNT + row * 4 + t % 4;
+        if (t >= tokens || kind == 0 || kind == 1 && random.nextBoolean()) {
+          scores.array()[index] = Float.NEGATIVE_INFINITY;
+        } else if (random.nextInt(50) == 0) {
+          scores.array()[index] = Float.POSITIVE_INFINITY;
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {16, 64, 80, 128, 576, 1024})
+  void sumsOfTilesAreAddedAlike(int stride) {
+    Random random = new Random(stride);
+    Floats from = random(random, Kernels.ROWS * stride, 1);
+    Floats sums = random(random, 3 * Kernels.ROWS * stride, 1e3f);
+    Floats ours = copy(sums);
+    int count = from.array().length;
+    new VectorSoftmax().add(new Call(), from, sums, count, count);
+    new MachineSoftmax(stride, 1).add(new Call(), from, ours, count, count);
+    same(ours, sums, "sums");
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {16, 64, 80, 128, 576, 1024})
+  void splitsAreMergedAlike(int stride) {
+    Random random = new Random(stride);
+    int rowBytes = (stride + 2) * Float.BYTES;
+    for (int rows : new int[] {1, 4, 7, 12}) {
+      for (int parts : new int[] {1, 2, 5, 83, 2500}) {
+        if (parts * rows * stride > 1 << 22) {
+          continue;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+          long partBytes = (long) rows * rowBytes + 64;
+          MemorySegment store = arena.allocate(8 + parts * partBytes);
+          for (int part = 0; part < parts; part++) {
+            for (int row = 0; row < rows; row++) {
+              storePart(random, store.asSlice(8 + part * partBytes + row * rowBytes), stride);
+            }
+          }
+          int first = 3;
+          Floats maxima = Floats.of(first + rows + 2);
+          Arrays.fill(maxima.array(), Float.NEGATIVE_INFINITY);
+          Floats totals = Floats.of(first + rows + 2);
+          Floats sums = Floats.of((first + rows + 2) * stride);
+          Floats ourMaxima = copy(maxima);
+          Floats ourTotals = copy(totals);
+          Floats ourSums = copy(sums);
+          mergeByRows(
+              store,
+              partBytes,
+              parts,
+              rows,
+              stride,
+              maxima.array(),
+              totals.array(),
+              sums.array(),
+              first);
+          boolean done =
+              new MachineSoftmax(stride, 1)
+                  .mergeParts(
+                      new Call(),
+                      store,
+                      8,
+                      partBytes,
+                      parts,
+                      rows,
+                      ourMaxima,
+                      ourTotals,
+                      ourSums,
+                      first);
+          assertThat(done).isTrue();
+          String where = "%d rows of %d parts".formatted(rows, parts);
+          same(ourMaxima, maxima, where);
+          same(ourTotals, totals, where);
+          same(ourSums, sums, where);
+        }
+      }
+    }
+  }
+
+  /** A row of a split: sums, maximum and total; now and then one that saw nothing, or overflowed. */
+  private static void storePart(Random random, MemorySegment to, int stride) {
+    for (int i = 0; i < stride; i++) {
+      to.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextGaussian());
+    }
+    float maximum = (float) random.nextGaussian() * 60;
+    float total = 1 + 500 * random.nextFloat();
+    switch (random.nextInt(8)) {
+      case 0 -> {
+        maximum = Float.NEGATIVE_INFINITY;
+        total = 0;
+      }
+      case 1 -> maximum = random.nextInt(4) == 0 ? Float.MAX_VALUE : maximum;
+      default -> {}
+    }
+    to.setAtIndex(ValueLayout.JAVA_FLOAT, stride, maximum);
+    to.setAtIndex(ValueLayout.JAVA_FLOAT, stride + 1, total);
+  }
+
+  /** As RowBlock merges where no kernel does it. */
+  private static void mergeByRows(
+      MemorySegment store,
+      long partBytes,
+      int parts,
+      int rows,
+      int stride,
+      float[] maxima,
+      float[] totals,
+      float[] sums,
+      int first) {
+    float[] part = new float[stride + 2];
+    for (int row = 0; row < rows; row++) {
+      for (int i = 0; i < parts; i++) {
+        long at = 8 + i * partBytes + (long) row * part.length * Float.BYTES;
+        MemorySegment.copy(store, ValueLayout.JAVA_FLOAT, at, part, 0, part.length);
+        float total = part[stride + 1];
+        if (total != 0) {
+          float joint = Math.max(maxima[first + row], part[stride]);
+          float old = Exp2.of(maxima[first + row] - joint);
+          float add = Exp2.of(part[stride] - joint);
+          maxima[first + row] = joint;
+          totals[first + row] = Math.fma(totals[first + row], old, total * add);
+          new VectorSoftmax().merge(sums, (first + row) * stride, old, part, 0, add, stride);
+        }
+      }
+    }
+  }
+
+  private static Floats random(Random random, int count, float size) {
+    Floats floats = Floats.of(count);
+    for (int i = 0; i < count; i++) {
+      floats.array()[i] = (float) random.nextGaussian() * size;
+    }
+    return floats;
+  }
+
+  private static Floats copy(Floats floats) {
+    Floats copy = Floats.of(floats.array().length);
+    System.arraycopy(floats.array(), 0, copy.array(), 0, copy.array().length);
+    return copy;
+  }
+
+  private static void same(Floats actual, Floats expected, String where) {
+    int[] ours = new int[actual.array().length];
+    int[] theirs = new int[ours.length];
+    for (int i = 0; i < ours.length; i++) {
+      ours[i] = bits(actual, i);
+      theirs[i] = bits(expected, i);
+    }
+    assertThat(ours).as(where).isEqualTo(theirs);
   }
 
   @Test

@@ -441,6 +441,12 @@ final class Assembler {
     put(5);
   }
 
+  /** The lanes where {@code a} is greater than {@code b}, or equal; none that is no number. */
+  void vatLeast(int mask, int a, int b) {
+    vector(NO_PREFIX, MAP_0F, 0xc2, mask, a, b);
+    put(13);
+  }
+
   /** Copies the lanes of a mask; the others become 0. */
   void vkeep(int to, int mask, int from) {
     evex(NO_PREFIX, MAP_0F, to, 0, from >> 4 == 0 ? NONE : 8, from & 15, false, mask, true);

@@ -1,13 +1,14 @@
 package io.gatun.attention.code;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
 import io.gatun.attention.code.Assembler.Address;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
  * What a kernel is called with, apart from addresses: 8 bytes each, in the order of {@link Field}.
+ *
+ * <p>Design note: an array, since some thirty numbers are set for each call. Were it memory outside
+ * the heap, each would bring the checks of a memory segment with it, and C2 would need seconds for
+ * the method that all of it is inlined into (attention/KERNEL.md, section 12).
  *
  * <p>Thread rules: scratch of one worker.
  */
@@ -64,30 +65,32 @@ public final class Call {
     /** Address of scratch for its query rows. */
     QUERY_COPY,
     /** Address of scratch for its sums of a tile. */
-    TILE_SUMS
+    TILE_SUMS,
+    /** Rows to merge, or vectors to add. */
+    COUNT,
+    /** Parts to merge. */
+    PARTS,
+    /** Bytes from a row of a part to that of the next. */
+    PART_BYTES
   }
 
   private static final int FIELDS = Field.values().length;
 
-  private final MemorySegment memory;
-
-  /** One that lives as long as the arena. */
-  public Call(Arena arena) {
-    memory = arena.allocate(JAVA_LONG, FIELDS);
-  }
+  private final long[] numbers = new long[FIELDS];
+  private final MemorySegment memory = MemorySegment.ofArray(numbers);
 
   /** Sets one of the numbers. */
   public void set(Field field, long value) {
-    memory.set(JAVA_LONG, (long) field.ordinal() * Long.BYTES, value);
+    numbers[field.ordinal()] = value;
   }
 
   /** Sets the four addresses that begin with {@code KEY_AHEAD} or {@code VALUE_AHEAD}. */
   public void ask(Field first, long from, long end, long next, long nextEnd) {
-    long at = (long) first.ordinal() * Long.BYTES;
-    memory.set(JAVA_LONG, at, from);
-    memory.set(JAVA_LONG, at + Long.BYTES, end);
-    memory.set(JAVA_LONG, at + 2 * Long.BYTES, next);
-    memory.set(JAVA_LONG, at + 3 * Long.BYTES, nextEnd);
+    int at = first.ordinal();
+    numbers[at] = from;
+    numbers[at + 1] = end;
+    numbers[at + 2] = next;
+    numbers[at + 3] = nextEnd;
   }
 
   MemorySegment memory() {

@@ -172,6 +172,14 @@ class AssemblerTest {
     is("vcmpneqps k7,zmm16,zmm31", "62917c40c2ff04", a -> a.vnotEqual(7, 16, 31));
     is("vcmpnltps k1,zmm31,zmm0", "62f10440c2c805", a -> a.vnotLess(1, 31, 0));
     is("vcmpnltps k7,zmm8,zmm15", "62d13c48c2ff05", a -> a.vnotLess(7, 8, 15));
+    is("vcmpgeps k1,zmm7,zmm18", "62b14448c2ca0d", a -> a.vatLeast(1, 7, 18));
+    is("vcmpgeps k3,zmm31,zmm0", "62f10440c2d80d", a -> a.vatLeast(3, 31, 0));
+    is("vmovups [rcx]{k2},zmm0", "62f17c4a1101", a -> a.vstoreMasked(at(RCX, 0), 2, 0));
+    is("vmovups [r8+64]{k1},zmm17", "62c17c49114801", a -> a.vstoreMasked(at(R8, 64), 1, 17));
+    is(
+        "vmovups [r12-128]{k7},zmm31",
+        "62417c4f117c24fe",
+        a -> a.vstoreMasked(at(R12, -128), 7, 31));
     is("vmovups zmm0{k1}{z},zmm7", "62f17cc910c7", a -> a.vkeep(0, 1, 7));
     is("vmovups zmm8{k7}{z},zmm15", "62517ccf10c7", a -> a.vkeep(8, 7, 15));
     is("vmovups zmm16{k2}{z},zmm31", "62817cca10c7", a -> a.vkeep(16, 2, 31));

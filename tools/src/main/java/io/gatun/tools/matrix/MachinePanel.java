@@ -3,7 +3,6 @@ package io.gatun.tools.matrix;
 import io.gatun.attention.code.Call;
 import io.gatun.attention.code.Floats;
 import io.gatun.attention.code.PanelCode;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
@@ -14,8 +13,8 @@ final class MachinePanel implements PanelKernel {
   private final PanelKernel inJava = new VectorPanel();
   private final PanelCode code = PanelCode.of(ROW * Float.BYTES, (int) Activations.ROW_BYTES);
 
-  /** What a thread calls with; its memory goes with the thread. */
-  private final ThreadLocal<Call> calls = ThreadLocal.withInitial(() -> new Call(Arena.ofAuto()));
+  /** What a thread calls with. */
+  private final ThreadLocal<Call> calls = ThreadLocal.withInitial(Call::new);
 
   /** Whether it can be used in this process. */
   static boolean available() {

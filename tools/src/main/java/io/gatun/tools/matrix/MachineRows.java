@@ -3,7 +3,6 @@ package io.gatun.tools.matrix;
 import io.gatun.attention.code.Call;
 import io.gatun.attention.code.RowsCode;
 import io.gatun.cache.KvType;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
@@ -34,7 +33,7 @@ final class MachineRows implements RowKernel {
   private volatile Width[] widths = {};
 
   /** What a thread calls with; its memory goes with the thread. */
-  private final ThreadLocal<Call> calls = ThreadLocal.withInitial(() -> new Call(Arena.ofAuto()));
+  private final ThreadLocal<Call> calls = ThreadLocal.withInitial(Call::new);
 
   /**
    * A kernel for rows of this type, where {@link MachinePanel#available}.
