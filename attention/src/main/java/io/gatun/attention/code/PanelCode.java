@@ -1,6 +1,7 @@
 package io.gatun.attention.code;
 
 import static io.gatun.attention.code.Assembler.R10;
+import static io.gatun.attention.code.Assembler.R11;
 import static io.gatun.attention.code.Assembler.R12;
 import static io.gatun.attention.code.Assembler.R13;
 import static io.gatun.attention.code.Assembler.R14;
@@ -20,17 +21,19 @@ import io.gatun.attention.code.Call.Field;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Rows of weights times rows of activations, both floats, 4 by 4 at a time: 16 sums of 16 lanes stay
- * in registers while the columns go by.
+ * Rows of weights times rows of activations, both floats: 16 sums of 16 lanes stay in registers while
+ * the columns go by, of 2 weight rows and 8 activation rows, or of 4 and 4 for the last tile where
+ * their number is odd. 8 activation rows are to fit the first cache, weights stream through it.
  *
  * <pre>
  *   weights       [group][4][rowBytes]        the columns of a block
  *   activations   [tile][4][rowBytes]
  *   sums          [tile][group][weight row 4][activation row 4][16]
  *
- *   rdi   weights     rbx   those of the group      rax   columns done, in bytes
- *   rdx   activations of the tile                   r14   columns, in bytes
- *   r9    sums        r12   groups to come          r13   tiles to come
+ *   rdi   weights, where their columns end       rbx, ...  the rows worked on     rcx   the next ones
+ *   rdx   activations, the same, of the tile     rax   minus the bytes of columns to come
+ *   r9    sums of the tile    r10   of the next tile       r14   bytes of columns
+ *   r12   groups to come      r13   tiles to come
  * </pre>
  *
  * <p>Thread rules: immutable; any thread.
@@ -44,6 +47,7 @@ public final class PanelCode {
 
   private static final int WEIGHTS = 16;
   private static final int ACTIVATION = 20;
+  private static final int[] WEIGHT_ROWS = {RBX, RSI, R8, R11};
 
   private final MachineCode code;
 
@@ -111,45 +115,89 @@ public final class PanelCode {
     a.load(R9, Frame.SUMS);
     a.load(R13, Call.at(Frame.CALL, Field.TILES));
     a.load(R14, Call.at(Frame.CALL, Field.TOKENS));
-    int[] weightRows = {RBX, RSI, R8, R10};
-    Label tile = new Label();
-    a.bind(tile);
+    a.add(RDI, R14);
+    a.add(RDX, R14);
+    Label pair = new Label();
+    Label single = new Label();
+    Label end = new Label();
+    a.bind(pair);
+    a.subImmediate(R13, 2);
+    a.jump(Condition.BELOW, single);
+    tiles(a, 2, weightRowBytes, activationRowBytes);
+    a.jump(pair);
+    a.bind(single);
+    a.addImmediate(R13, 2);
+    a.jump(Condition.EQUAL, end);
+    tiles(a, 1, weightRowBytes, activationRowBytes);
+    a.bind(end);
+  }
+
+  /** Writes what takes all groups of weights into one tile or two: 4 weight rows at a time, or 2. */
+  private static void tiles(Assembler a, int tiles, int weightRowBytes, int activationRowBytes) {
+    int rows = ROWS / tiles;
     a.load(R12, Call.at(Frame.CALL, Field.BLOCKS));
+    a.imul(R10, R12, GROUP_SUM_BYTES);
+    a.add(R10, R9);
     a.mov(RBX, RDI);
     Label group = new Label();
     a.bind(group);
-    for (int row = 1; row < ROWS; row++) {
-      a.lea(weightRows[row], at(RBX, row * weightRowBytes));
+    for (int first = 0; first < ROWS; first += rows) {
+      sums(a, first, rows, tiles, false);
+      for (int row = 1; row < rows; row++) {
+        a.lea(WEIGHT_ROWS[row], at(RBX, row * weightRowBytes));
+      }
+      a.lea(RCX, at(RBX, rows * weightRowBytes));
+      columns(a, rows, tiles, weightRowBytes, activationRowBytes);
+      sums(a, first, rows, tiles, true);
+      a.mov(RBX, RCX);
     }
-    for (int i = 0; i < ROWS * ROWS; i++) {
-      a.vload(i, at(R9, i * Decoder.BYTES));
+    a.addImmediate(R9, GROUP_SUM_BYTES);
+    a.addImmediate(R10, GROUP_SUM_BYTES);
+    a.subImmediate(R12, 1);
+    a.jump(Condition.ABOVE, group);
+    if (tiles == 2) {
+      a.mov(R9, R10);
     }
+    a.addImmediate(RDX, tiles * ROWS * activationRowBytes);
+  }
+
+  /** Writes the loop over columns. */
+  private static void columns(
+      Assembler a, int rows, int tiles, int weightRowBytes, int activationRowBytes) {
+    int tokens = tiles * ROWS;
     a.movImmediate(RAX, 0);
-    Label columns = new Label();
+    a.sub(RAX, R14);
+    Label next = new Label();
     a.align();
-    a.bind(columns);
-    a.lea(RCX, at(RDX, RAX, 0));
-    for (int row = 0; row < ROWS; row++) {
-      a.vload(WEIGHTS + row, at(weightRows[row], RAX, 0));
+    a.bind(next);
+    for (int row = 0; row < rows; row++) {
+      a.vload(WEIGHTS + row, at(WEIGHT_ROWS[row], RAX, 0));
+      // The rows to come wait in the second cache; behind the panel's end nothing is lost.
+      a.prefetch(at(RCX, RAX, row * weightRowBytes));
     }
-    for (int token = 0; token < ROWS; token++) {
-      a.vload(ACTIVATION + token, at(RCX, token * activationRowBytes));
-      for (int row = 0; row < ROWS; row++) {
-        a.vfma(row * ROWS + token, WEIGHTS + row, ACTIVATION + token);
+    for (int token = 0; token < tokens; token++) {
+      a.vload(ACTIVATION + token % ROWS, at(RDX, RAX, token * activationRowBytes));
+      for (int row = 0; row < rows; row++) {
+        a.vfma(row * tokens + token, WEIGHTS + row, ACTIVATION + token % ROWS);
       }
     }
     a.addImmediate(RAX, Decoder.BYTES);
-    a.cmp(RAX, R14);
-    a.jump(Condition.BELOW, columns);
-    for (int i = 0; i < ROWS * ROWS; i++) {
-      a.vstore(at(R9, i * Decoder.BYTES), i);
+    // No carry as long as it is below 0.
+    a.jump(Condition.ABOVE_OR_EQUAL, next);
+  }
+
+  private static void sums(Assembler a, int first, int rows, int tiles, boolean store) {
+    int tokens = tiles * ROWS;
+    for (int row = 0; row < rows; row++) {
+      for (int token = 0; token < tokens; token++) {
+        int from = ((first + row) * ROWS + token % ROWS) * Decoder.BYTES;
+        Assembler.Address sum = at(token < ROWS ? R9 : R10, from);
+        if (store) {
+          a.vstore(sum, row * tokens + token);
+        } else {
+          a.vload(row * tokens + token, sum);
+        }
+      }
     }
-    a.addImmediate(R9, GROUP_SUM_BYTES);
-    a.addImmediate(RBX, ROWS * weightRowBytes);
-    a.subImmediate(R12, 1);
-    a.jump(Condition.ABOVE, group);
-    a.addImmediate(RDX, ROWS * activationRowBytes);
-    a.subImmediate(R13, 1);
-    a.jump(Condition.ABOVE, tile);
   }
 }

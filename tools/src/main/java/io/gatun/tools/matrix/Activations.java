@@ -7,16 +7,17 @@ import java.lang.foreign.MemorySegment;
  * The inputs of a matrix product for a batch of tokens, outside the heap, in blocks of columns:
  *
  * <pre>
- *   [block of 1,024 columns][token][1,040]     f32, the last 16 of each row unused
+ *   [block of 448 columns][token][464]     f32, the last 16 of each row unused
  * </pre>
  *
- * <p>Design note: a tile of tokens and a block of columns lie close together and fit the first-level
- * cache, and the odd stride keeps the rows of a tile from falling on the same cache lines. For one
+ * <p>Design note: two tiles of tokens and a block of columns lie close together and leave room in the
+ * first-level cache for the weights that stream through it; the odd stride keeps the rows of a tile
+ * from falling on the same cache lines. For one
  * token the blocks follow each other without the unused columns, as a plain vector.
  */
 public final class Activations {
   /** Columns of a block. */
-  public static final int BLOCK = 1024;
+  public static final int BLOCK = 448;
 
   /** Bytes from one token's row of a block to the next token's. */
   static final long ROW_BYTES = 4L * (BLOCK + 16);

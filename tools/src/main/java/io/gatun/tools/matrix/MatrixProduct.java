@@ -22,7 +22,7 @@ import java.util.function.Function;
 public final class MatrixProduct implements AutoCloseable {
   static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
-  /** Rows of a panel: 32 x 1,024 decoded weights fit the second-level cache. */
+  /** Rows of a panel: 32 x 448 decoded weights fit the second-level cache. */
   private static final int PANEL_ROWS = 32;
 
   /** Bytes of weights in a task for one token, at least: enough to stream. */

@@ -8,7 +8,7 @@ import java.lang.foreign.MemorySegment;
  * Sums that are not complete yet, the lanes of one accumulator each, wait in a store:
  *
  * <pre>
- *   panel   [row][1,024 + 16]            a block of columns of some rows, the rest unused
+ *   panel   [row][448 + 16]            a block of columns of some rows, the rest unused
  *   store   [tile of 4 tokens][group of 4 rows][row of the group][token of the tile][lane]
  * </pre>
  *
@@ -26,8 +26,8 @@ interface PanelKernel {
   int TILE_SUMS = GROUP * Activations.TILE;
 
   /**
-   * Elements from one row of a panel to the next: a cache line more than are used, since rows at a
-   * distance of 4,096 bytes would push each other out of the first cache.
+   * Elements from one row of a panel to the next: an odd number of cache lines, so that rows do not
+   * push each other out of the first cache.
    */
   int ROW = Activations.BLOCK + 16;
 
