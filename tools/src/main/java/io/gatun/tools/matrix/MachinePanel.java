@@ -2,6 +2,7 @@ package io.gatun.tools.matrix;
 
 import io.gatun.attention.code.Call;
 import io.gatun.attention.code.Floats;
+import io.gatun.attention.code.LaneSums;
 import io.gatun.attention.code.PanelCode;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
@@ -12,6 +13,8 @@ final class MachinePanel implements PanelKernel {
 
   private final PanelKernel inJava = new VectorPanel();
   private final PanelCode code = PanelCode.of(ROW * Float.BYTES, (int) Activations.ROW_BYTES);
+
+  private final LaneSums laneSums = LaneSums.get();
 
   /** What a thread calls with. */
   private final ThreadLocal<Call> calls = ThreadLocal.withInitial(Call::new);
@@ -41,6 +44,13 @@ final class MachinePanel implements PanelKernel {
         x.byteSize());
     Objects.checkFromIndexSize(0, storeSize(groups, tokens), store.array().length);
     code.run(calls.get(), panel.memory(), groups, x, xAt, tiles, cols, store.memory());
+  }
+
+  @Override
+  public void sums(Floats store, int groups, int tokens) {
+    int size = storeSize(groups, tokens);
+    Objects.checkFromIndexSize(0, size, store.array().length);
+    laneSums.run(calls.get(), size / (TILE_SUMS * LANES), store.memory());
   }
 
   @Override

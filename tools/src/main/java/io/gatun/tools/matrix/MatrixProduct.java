@@ -179,10 +179,11 @@ public final class MatrixProduct implements AutoCloseable {
       panelKernel.accumulate(
           panels[worker], groups, x.data(), x.offset(0, start), tokens, whole, stores[worker]);
     }
+    panelKernel.sums(stores[worker], groups, tokens);
     long rest = x.offset(0, start - Activations.BLOCK);
     for (int token = 0; token < tokens; token++) {
       for (int row = 0; row < rows; row++) {
-        float dot = panelKernel.sum(store, panelKernel.offset(row, token, groups));
+        float dot = store[panelKernel.place(row, token, groups)];
         for (int c = whole; c < cols; c++) {
           dot =
               Math.fma(

@@ -48,11 +48,27 @@ interface PanelKernel {
   /** The sum of one accumulator's lanes, in its fixed order. */
   float sum(float[] store, int at);
 
+  /**
+   * Makes all accumulators of the store their sums, which then stand one beside the other in the same
+   * order, from the beginning on.
+   */
+  default void sums(Floats store, int groups, int tokens) {
+    float[] array = store.array();
+    int count = storeSize(groups, tokens) / lanes();
+    for (int i = 0; i < count; i++) {
+      array[i] = sum(array, i * lanes());
+    }
+  }
+
+  /** The number of the accumulator of a row of the panel and a token. */
+  default int place(int row, int token, int groups) {
+    int tile = token / Activations.TILE * groups + row / GROUP;
+    return tile * TILE_SUMS + row % GROUP * Activations.TILE + token % Activations.TILE;
+  }
+
   /** Where the accumulator of a row of the panel and a token lies in the store. */
   default int offset(int row, int token, int groups) {
-    int tile = token / Activations.TILE * groups + row / GROUP;
-    int place = row % GROUP * Activations.TILE + token % Activations.TILE;
-    return (tile * TILE_SUMS + place) * lanes();
+    return place(row, token, groups) * lanes();
   }
 
   /** Elements of the store for so many rows and tokens. */
