@@ -51,6 +51,7 @@ public final class MatrixProduct implements AutoCloseable {
   private final float[][] sums; // per worker: see RowKernel
   private final Floats[] panels; // per worker: see PanelKernel
   private final Floats[] stores; // per worker: see PanelKernel
+  private final float[][] lines; // per worker: a token's products with the rows of a panel
   private final Team.Task vectorTask = this::vectorTask;
   private final Team.Task batchTask = this::batchTask;
 
@@ -79,6 +80,7 @@ public final class MatrixProduct implements AutoCloseable {
     this.sums = new float[team.threads()][RowKernel.SUMS];
     this.panels = new Floats[team.threads()];
     this.stores = new Floats[team.threads()];
+    this.lines = new float[team.threads()][panelRows];
     for (int i = 0; i < dots.length; i++) {
       dots[i] = arena.allocate(4L * MAX_TASK_ROWS, 64);
       if (maxTokens > 1) {
@@ -181,21 +183,19 @@ public final class MatrixProduct implements AutoCloseable {
     }
     panelKernel.sums(stores[worker], groups, tokens);
     long rest = x.offset(0, start - Activations.BLOCK);
+    float[] line = lines[worker];
     for (int token = 0; token < tokens; token++) {
+      int first = panelKernel.place(0, token, groups);
       for (int row = 0; row < rows; row++) {
-        float dot = store[panelKernel.place(row, token, groups)];
-        for (int c = whole; c < cols; c++) {
-          dot =
-              Math.fma(
-                  panel[row * PanelKernel.ROW + c],
-                  x.data().get(FLOAT, rest + token * Activations.ROW_BYTES + 4L * c),
-                  dot);
-        }
-        projection
-            .out()
-            .set(
-                FLOAT, projection.at(token, from + row), projection.finish(dot, token, from + row));
+        line[row] = store[first + row * Activations.TILE];
       }
+      for (int c = whole; c < cols; c++) {
+        float value = x.data().get(FLOAT, rest + token * Activations.ROW_BYTES + 4L * c);
+        for (int row = 0; row < rows; row++) {
+          line[row] = Math.fma(panel[row * PanelKernel.ROW + c], value, line[row]);
+        }
+      }
+      projection.finish(line, rows, token, from);
     }
   }
 

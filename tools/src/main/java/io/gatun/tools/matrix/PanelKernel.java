@@ -60,7 +60,7 @@ interface PanelKernel {
     }
   }
 
-  /** The number of the accumulator of a row of the panel and a token. */
+  /** The number of the accumulator of a row of the panel and a token: {@code TILE} more for each row. */
   default int place(int row, int token, int groups) {
     int tile = token / Activations.TILE * groups + row / GROUP;
     return tile * TILE_SUMS + row % GROUP * Activations.TILE + token % Activations.TILE;

@@ -24,6 +24,20 @@ public record Projection(Matrix weight, MemorySegment bias, MemorySegment out, b
     return adds ? out.get(MatrixProduct.FLOAT, at(token, row)) + value : value;
   }
 
+  /**
+   * Finishes elements of one token from their dot products, and writes them.
+   *
+   * @param dots of the rows from {@code from} on, so many of them; overwritten
+   */
+  void finish(float[] dots, int rows, int token, long from) {
+    if (bias != null || adds) {
+      for (int row = 0; row < rows; row++) {
+        dots[row] = finish(dots[row], token, from + row);
+      }
+    }
+    MemorySegment.copy(dots, 0, out, MatrixProduct.FLOAT, at(token, from), rows);
+  }
+
   /** Offset of an element in {@code out}. */
   long at(int token, long row) {
     return 4 * (token * weight.rows() + row);
