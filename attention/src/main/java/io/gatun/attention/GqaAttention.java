@@ -31,7 +31,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 public final class GqaAttention implements AutoCloseable {
   /** Rows that a task of prefill works on: enough to use each key and value many times. */
-  private static final int PREFILL_ROWS = 64;
+  private static final int PREFILL_ROWS = 128;
 
   private final KvLayout layout;
   private final KvShape shape;

@@ -179,7 +179,11 @@ final class MachineTile implements TileKernel {
     call.set(Field.BLOCKS, rows.blocks);
     call.set(Field.WIDENED, scratch);
     call.set(Field.QUERY_COPY, scratch + widenedBytes());
-    call.set(Field.TILE_SUMS, scratch + widenedBytes() + rows.blocks * queryBytes());
+    long queryBytes = rows.blocks * queryBytes();
+    call.set(Field.QUERY_VECTORS, rows.copied() ? 0 : queryBytes / (LANES * Float.BYTES));
+    // At the end: there may be copies of more queries than these.
+    long sums = rows.scratch.byteSize() - rows.blocks * sumBytes();
+    call.set(Field.TILE_SUMS, scratch + sums);
     ahead.askForKeys(tokens, keyMemory.address() + keyOffset);
     ahead.askForValues(tokens, valueMemory.address() + valueOffset);
     ofBlocks.run(

@@ -185,6 +185,7 @@ final class RowBlock {
 
   /** Adds a row, {@code f32 [keyDim]} at {@code offset}, of the token at {@code position}. */
   void add(MemorySegment from, long offset, long position) {
+    tileRows.changed();
     keyKernel.prepare(from, offset, q.array(), rows * keyKernel.stride());
     positions[rows++] = position;
     lowest = Math.min(lowest, position);
@@ -209,6 +210,7 @@ final class RowBlock {
 
   /** Completes the last block with rows of zeros. */
   private void fillUp() {
+    tileRows.changed();
     Arrays.fill(q.array(), rows * keyKernel.stride(), padded(rows) * keyKernel.stride(), 0f);
     Arrays.fill(positions, rows, padded(rows), rows == 0 ? -1 : positions[rows - 1]);
   }

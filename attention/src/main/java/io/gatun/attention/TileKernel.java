@@ -40,6 +40,11 @@ interface TileKernel {
     /** Its scratch, {@link #scratchBytes}. */
     final MemorySegment scratch;
 
+    /** Where the queries begin that {@link #takeBlocks} has copied to the scratch, and how many blocks. */
+    private int copiedAt;
+
+    private int copied;
+
     /** Factor of the scores, {@code log2(e)} in it. */
     float factor;
 
@@ -49,6 +54,21 @@ interface TileKernel {
       this.state = state;
       this.sums = sums;
       this.scratch = scratch;
+    }
+
+    /** Notes that queries have changed. */
+    void changed() {
+      copied = 0;
+    }
+
+    /** Whether the scratch has all queries of these blocks; from now on it is taken to have them. */
+    boolean copied() {
+      boolean there = copiedAt == queriesAt && copied >= blocks;
+      if (!there) {
+        copiedAt = queriesAt;
+        copied = blocks;
+      }
+      return there;
     }
   }
 

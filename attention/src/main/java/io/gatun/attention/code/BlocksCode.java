@@ -116,9 +116,11 @@ final class BlocksCode {
     a.load(RCX, Frame.QUERY);
     a.add(RCX, field(Field.QUERY));
     a.load(RDI, field(Field.QUERY_COPY));
-    a.load(R10, field(Field.BLOCKS));
-    a.imul(R10, R10, BLOCK_ROWS * new Decoder(keys).vectors());
+    a.load(R10, field(Field.QUERY_VECTORS));
     Label next = new Label();
+    Label end = new Label();
+    a.test(R10, R10);
+    a.jump(Condition.EQUAL, end);
     a.bind(next);
     a.vload(0, at(RCX, 0));
     a.vstore(at(RDI, 0), 0);
@@ -126,6 +128,7 @@ final class BlocksCode {
     a.addImmediate(RDI, Decoder.BYTES);
     a.subImmediate(R10, 1);
     a.jump(Condition.ABOVE, next);
+    a.bind(end);
   }
 
   /** All tokens of the tile, as many at a time as the scratch holds. */

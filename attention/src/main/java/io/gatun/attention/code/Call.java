@@ -64,6 +64,8 @@ public final class Call {
     WIDENED,
     /** Address of scratch for its query rows. */
     QUERY_COPY,
+    /** Vectors of query rows to copy there: none if they are there already. */
+    QUERY_VECTORS,
     /** Address of scratch for its sums of a tile. */
     TILE_SUMS,
     /** Rows to merge, or vectors to add. */
