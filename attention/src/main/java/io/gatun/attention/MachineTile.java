@@ -89,6 +89,7 @@ final class MachineTile implements TileKernel {
         valueOffset,
         valueScales,
         tokens * tiles);
+    checkTokens(tokens, tiles);
     boolean two = rows.blocks == 2 && ofTwo != null;
     int scores = (two ? RowBlock.TILE + tokens : tokens) * Kernels.ROWS;
     Objects.checkFromIndexSize(0, scores, rows.scores.array().length);
@@ -104,6 +105,14 @@ final class MachineTile implements TileKernel {
             rows.scores.memory(),
             rows.sums.memory(),
             rows.state.memory());
+  }
+
+  /** The code takes whole vectors of scores, and goes on by whole tiles. */
+  private static void checkTokens(int tokens, int tiles) {
+    boolean whole = tiles > 1 ? tokens == RowBlock.TILE : tiles == 1 && tokens <= RowBlock.TILE;
+    if (!whole || tokens < 1 || tokens % (LANES / Kernels.ROWS) != 0) {
+      throw new IllegalArgumentException("%d tiles of %d tokens".formatted(tiles, tokens));
+    }
   }
 
   /** Sets where the rows lie, so many of them, having seen to it that they do. */
@@ -173,14 +182,14 @@ final class MachineTile implements TileKernel {
     memory(call, keyMemory, keyOffset, keyScales, valueMemory, valueOffset, valueScales, tokens);
     int scores = rows.blocks * RowBlock.TILE * Kernels.ROWS;
     Objects.checkFromIndexSize(0, scores, rows.scores.array().length);
-    Objects.checkFromIndexSize(0, tokens, RowBlock.TILE + 1);
+    checkTokens(tokens, 1);
     Objects.checkFromIndexSize(0, scratchBytes(rows.blocks), rows.scratch.byteSize());
     long scratch = rows.scratch.address();
     call.set(Field.BLOCKS, rows.blocks);
     call.set(Field.WIDENED, scratch);
     call.set(Field.QUERY_COPY, scratch + widenedBytes());
     long queryBytes = rows.blocks * queryBytes();
-    call.set(Field.QUERY_VECTORS, rows.copied() ? 0 : queryBytes / (LANES * Float.BYTES));
+    call.set(Field.QUERY_VECTORS, rows.areCopied() ? 0 : queryBytes / (LANES * Float.BYTES));
     // At the end: there may be copies of more queries than these.
     long sums = rows.scratch.byteSize() - rows.blocks * sumBytes();
     call.set(Field.TILE_SUMS, scratch + sums);
@@ -194,5 +203,6 @@ final class MachineTile implements TileKernel {
         rows.scores.memory(),
         rows.sums.memory(),
         rows.state.memory());
+    rows.copied();
   }
 }

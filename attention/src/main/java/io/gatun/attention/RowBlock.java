@@ -332,7 +332,8 @@ final class RowBlock {
       }
       return;
     }
-    boolean atOnce = rows <= ROWS || tileKernel != null && rows <= tileKernel.most() * ROWS;
+    boolean two = tileKernel != null && tileKernel.most() > 1 && options.softCap() == 0;
+    boolean atOnce = rows <= (two ? 2 * ROWS : ROWS);
     int lead = atOnce ? LEAD : rows >= MANY_BLOCKS * ROWS ? LEAD_OF_MANY : LEAD_OF_SOME;
     if (aheadEnd < start) {
       aheadEnd = Math.min(start + lead, to);

@@ -18,7 +18,7 @@ interface TileKernel {
     /** Prepared rows {@code [ROWS][stride]} from index {@link #queriesAt} on. */
     final Floats queries;
 
-    /** Room for scores {@code [tokens / T][ROWS][T]}. */
+    /** Room for scores of each block that is taken at once, {@code [blocks][TILE / T][ROWS][T]}. */
     final Floats scores;
 
     /** The rows' state {@code [3][ROWS][T]} from index {@link #stateAt} on. */
@@ -61,14 +61,17 @@ interface TileKernel {
       copied = 0;
     }
 
-    /** Whether the scratch has all queries of these blocks; from now on it is taken to have them. */
-    boolean copied() {
-      boolean there = copiedAt == queriesAt && copied >= blocks;
-      if (!there) {
+    /** Whether the scratch has all queries of these blocks. */
+    boolean areCopied() {
+      return copiedAt == queriesAt && copied >= blocks;
+    }
+
+    /** Notes that the scratch has all queries of these blocks. */
+    void copied() {
+      if (!areCopied()) {
         copiedAt = queriesAt;
         copied = blocks;
       }
-      return there;
     }
   }
 

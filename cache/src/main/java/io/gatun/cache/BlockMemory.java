@@ -156,8 +156,9 @@ public final class BlockMemory {
 
   /**
    * Asks the system to keep a mapped file in large pages from its first use on, so that reading it is
-   * as fast as reading memory without a file. What is written goes to disk by large pages, too: not
-   * for files of which a little is to be made durable often.
+   * as fast as reading memory without a file. What is written then goes to disk by large pages, too:
+   * a row written here and there makes as much dirty as the whole block has. That is borne by scratch
+   * files, which the system writes when it sees fit; not by files that are made durable often.
    */
   static void inLargePages(MemorySegment mapped) {
     if (Posix.AVAILABLE) {

@@ -66,7 +66,7 @@ public final class ScratchFileBlocks implements BlockSource {
     }
   }
 
-  /** Has the newest block's pages kept apart, and the one before, now full, streamed again. */
+  /** Has the newest block not read ahead of where rows are written, the one before, now full, again. */
   private synchronized void grows(MemorySegment memory) {
     BlockMemory.writtenSparsely(memory, true);
     if (growing != null) {

@@ -30,9 +30,10 @@ import io.gatun.attention.code.Call.Field;
  * <pre>
  *   scratch   rows as floats [32][vectors][16]
  *             query rows [block][4][vectors][16], at whole cache lines
- *             sums of the tile [block][4][vectors][16]
+ *             sums of the tile [block][4][vectors][16], at its end
  *
  *   r12   rows in the scratch     r14   blocks to come     rcx, r9   what each block has
+ *   r8    lines to ask for        r11   their end          r13       scores of the keys before
  * </pre>
  */
 final class BlocksCode {

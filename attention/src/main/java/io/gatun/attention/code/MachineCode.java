@@ -26,7 +26,7 @@ import java.util.function.Consumer;
  */
 @SuppressWarnings("restricted") // native calls are what this class is for
 public final class MachineCode {
-  /** Widest rows: their loops are written out, and 8 of them are kept on the stack as floats. */
+  /** Widest rows: their loops are written out, and 8 of them, 16 with two blocks, are kept on the stack as floats. */
   private static final int MOST_DIM = 1024;
 
   /** Property that says which kernels are to be used: {@code machine}, {@code vector}, {@code plain}. */
@@ -47,7 +47,7 @@ public final class MachineCode {
   private static final class Native {
     /**
      * A call that does not tell the JVM of it, which is cheap, and may be given arrays: so it has to
-     * be short, and a tile of 128 tokens is.
+     * be short, and what callers give it is.
      */
     private static final MethodHandle RUN =
         Linker.nativeLinker()

@@ -23,6 +23,8 @@ import io.gatun.attention.code.Call.Field;
  * <p>Design note: these take little of the time of code that C2 has compiled. But until it has, each
  * of their vectors on the Vector API is an object, made by interpreted code, and a new process spends
  * much of attention's first second there (attention/KERNEL.md, section 12).
+ *
+ * <p>Thread rules: keeps nothing; any thread.
  */
 public final class SplitCode {
   /** Widest rows: their loops are written out. */

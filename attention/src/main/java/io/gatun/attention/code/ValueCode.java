@@ -23,8 +23,8 @@ import io.gatun.attention.code.Call.Field;
 import io.gatun.cache.KvType;
 
 /**
- * Writes the loop of the weighted sums: some vectors of 4 sums, or 1, stay in registers while the
- * tokens go by.
+ * Writes the loop of the weighted sums: some vectors of the sums of 4 rows, or 8, or 1, stay in
+ * registers while the tokens go by.
  *
  * <pre>
  *   rdi   values                      rsi   the token's row
@@ -33,7 +33,7 @@ import io.gatun.cache.KvType;
  *   r9    sums [rows][stride]         r10   tokens of the batch to come
  *   r13   tokens of the batch         r14   tokens from the batch on
  *   r12   lines to ask for            r11   their end
- *   rsp   weights times scales of 4 tokens [row][token]
+ *   rsp   weights times scales of 4 tokens [block][row][token]
  *   zmm0  to 15  sums [row][vector]   zmm16 to 19  values   zmm25  a weight
  * </pre>
  */

@@ -37,7 +37,9 @@ final class MachinePanel implements PanelKernel {
     }
     int tiles = Math.ceilDiv(tokens, Activations.TILE);
     Objects.checkFromIndexSize(0, groups * GROUP * ROW, panel.array().length);
-    Objects.checkFromIndexSize(0, cols, ROW + 1);
+    if (cols > ROW || cols % LANES != 0) {
+      throw new IllegalArgumentException(cols + " columns of a block");
+    }
     Objects.checkFromIndexSize(
         xAt,
         (tiles * Activations.TILE - 1) * Activations.ROW_BYTES + (long) cols * Float.BYTES,

@@ -3,6 +3,7 @@ package io.gatun.tools.matrix;
 import io.gatun.attention.code.Call;
 import io.gatun.attention.code.RowsCode;
 import io.gatun.cache.KvType;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
@@ -32,7 +33,7 @@ final class MachineRows implements RowKernel {
   /** Replaced as a whole when a width comes up for the first time. */
   private volatile Width[] widths = {};
 
-  /** What a thread calls with; its memory goes with the thread. */
+  /** What a thread calls with; scratch of a thread. */
   private final ThreadLocal<Call> calls = ThreadLocal.withInitial(Call::new);
 
   /**
@@ -130,8 +131,14 @@ final class MachineRows implements RowKernel {
         };
     int scales = type == WeightType.Q8 ? (int) WeightType.scalesAt(cols) : 0;
     int whole = cols - cols % LANES;
-    RowsCode code =
-        RowsCode.of(new RowsCode.Format(stored, whole, (int) type.rowBytes(cols), scales));
+    RowsCode code = null;
+    try {
+      code = RowsCode.of(new RowsCode.Format(stored, whole, (int) type.rowBytes(cols), scales));
+    } catch (IllegalStateException e) {
+      // Kernels of many formats have filled the memory for code: this width does without.
+      System.getLogger("io.gatun.tools")
+          .log(Level.DEBUG, "no machine code for {0} columns: {1}", cols, e.getMessage());
+    }
     Width[] more = Arrays.copyOf(made, made.length + 1);
     more[made.length] = new Width(cols, code);
     widths = more;

@@ -20,7 +20,7 @@ final class MatrixKernels {
   private static final RowKernel F16 = best(WeightType.F16);
   private static final RowKernel BF16 = best(WeightType.BF16);
   private static final RowKernel Q8 = best(WeightType.Q8);
-  private static final PanelKernel PANEL = MACHINE ? new MachinePanel() : makePanel(VECTORS);
+  private static final PanelKernel PANEL = MACHINE ? machinePanel() : makePanel(VECTORS);
 
   private MatrixKernels() {}
 
@@ -55,6 +55,15 @@ final class MatrixKernels {
   private static RowKernel best(WeightType type) {
     RowKernel inJava = make(type, VECTORS);
     return MACHINE ? new MachineRows(type, inJava) : inJava;
+  }
+
+  private static PanelKernel machinePanel() {
+    try {
+      return new MachinePanel();
+    } catch (IllegalStateException e) {
+      // Kernels of many formats have filled the memory for code.
+      return makePanel(VECTORS);
+    }
   }
 
   /** A kernel of one make or the other, for tests. */

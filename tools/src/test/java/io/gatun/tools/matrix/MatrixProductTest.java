@@ -155,7 +155,7 @@ class MatrixProductTest {
     assumeTrue(MatrixKernels.panel() instanceof MachinePanel, "these vectors are not of 512 bits");
     for (WeightType type : WeightType.values()) {
       Matrix m = matrix(type, rows, cols);
-      for (int tokens : new int[] {2, 3, 4, 7, 13, 40}) {
+      for (int tokens : new int[] {2, 3, 4, 7, 12, 13, 20, 40}) {
         MemorySegment x = floats(tokens * cols);
         assertThat(multiply(m, x, tokens, 2, true, new MachinePanel()))
             .as("%s, %d tokens", type, tokens)
