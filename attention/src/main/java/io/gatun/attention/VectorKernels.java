@@ -21,7 +21,7 @@ final class VectorKernels implements Kernels {
 
   @Override
   public KeyKernel keys(KvLayout layout) {
-    VectorWarmup.start();
+    VectorWarmup.finish();
     return unused(layout);
   }
 

@@ -23,7 +23,7 @@ import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_S2I;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.time.Duration;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -44,12 +44,15 @@ import jdk.incubator.vector.VectorSpecies;
  * stay objects: 80 or 160 bytes for every 4 keys, seen for all types at once in a process that had
  * met the operations in an unlucky order. KERNEL.md, section 6, has what was found. So the code of
  * the JDK is to meet all there is early on: a few thousand rounds, about a second, in a thread of its
- * own, which as a rule are done before a kernel has been interpreted often enough to be compiled.
+ * own, before the first kernel is handed out. (Beside the kernels' first calls they came too late
+ * once the code around these was compiled sooner: 2 runs of 4 of EarlyCompilationTest.)
  */
 final class VectorWarmup {
   private static final int ROUNDS = 3000;
   private static final int BYTES = 64;
-  private static final AtomicBoolean STARTED = new AtomicBoolean();
+
+  /** How long a first caller waits at most: on a machine that is busy the rest is done meanwhile. */
+  private static final int MOST_SECONDS = 5;
 
   private final float[] floats = new float[COUNT];
 
@@ -58,12 +61,24 @@ final class VectorWarmup {
 
   private VectorWarmup() {}
 
-  /** Starts the rounds if they were not, and returns; the thread ends with them or the process. */
-  static void start() {
-    if (STARTED.getAndSet(true)) {
-      return;
+  /**
+   * Has the rounds done before it returns, unless they take longer than {@link #MOST_SECONDS}; the
+   * first call in a process waits, about a second, others do not.
+   */
+  static void finish() {
+    try {
+      Started.THREAD.join(Duration.ofSeconds(MOST_SECONDS));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
-    Thread.ofPlatform().name("gatun-vector-warmup").daemon().start(new VectorWarmup()::rounds);
+  }
+
+  /** The thread, which starts with the first use of this class. */
+  private static final class Started {
+    static final Thread THREAD =
+        Thread.ofPlatform().name("gatun-vector-warmup").daemon().start(new VectorWarmup()::rounds);
+
+    private Started() {}
   }
 
   private void rounds() {
