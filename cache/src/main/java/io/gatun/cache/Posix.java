@@ -197,22 +197,18 @@ public final class Posix {
 
   /** Tells whether pages of mapped memory are to be brought in one at a time. Only advice. */
   static void singlePages(MemorySegment mapped, boolean single) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment state = arena.allocate(CAPTURE);
-      int ignored =
-          (int)
-              MADVISE.invokeExact(
-                  state, mapped, mapped.byteSize(), single ? MADV_RANDOM : MADV_NORMAL);
-    } catch (Throwable e) {
-      throw wrapped("madvise", e);
-    }
+    advise(mapped, single ? MADV_RANDOM : MADV_NORMAL);
   }
 
   /** Asks for large pages behind memory that is mapped, of a file too. Only advice. */
   static void largePages(MemorySegment mapped) {
+    advise(mapped, MADV_HUGEPAGE);
+  }
+
+  private static void advise(MemorySegment mapped, int advice) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment state = arena.allocate(CAPTURE);
-      int ignored = (int) MADVISE.invokeExact(state, mapped, mapped.byteSize(), MADV_HUGEPAGE);
+      int ignored = (int) MADVISE.invokeExact(state, mapped, mapped.byteSize(), advice);
     } catch (Throwable e) {
       throw wrapped("madvise", e);
     }

@@ -259,9 +259,7 @@ class KvCacheTest {
     try (KvCache cache = KvCache.builder(shape).type(KvType.BF16).mappedIn(folder).build();
         Arena arena = Arena.ofConfined()) {
       MemorySegment rows = arena.allocate(8 * 128 * Float.BYTES);
-      // In large pages each row makes the 2 MiB around it dirty: a block of 128 MiB, and no more of
-      // it
-      // with more rows, nor anything around it.
+      // In large pages each row makes the 2 MiB around it dirty: here a block of 128 MiB, once.
       long before = writtenBytes(counters);
       for (int token = 0; token < 32; token++) {
         for (int layer = 0; layer < shape.layers(); layer++) {

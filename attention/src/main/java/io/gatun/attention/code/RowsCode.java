@@ -45,7 +45,7 @@ public final class RowsCode {
 
   private static final int TURN_VECTORS = TURN / Decoder.LANES;
 
-  /** Bytes that are asked for ahead of their use, along a row: about 200 nanoseconds. */
+  /** Bytes that are asked for ahead of their use, along a row. */
   private static final int AHEAD = 1024;
 
   /** Most lines that are asked for at once, between 4 rows and the next. */

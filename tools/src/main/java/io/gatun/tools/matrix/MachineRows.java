@@ -15,7 +15,7 @@ import java.util.Objects;
 final class MachineRows implements RowKernel {
   private static final int LANES = 16;
 
-  /** Bytes of weights of a call, about: some 30 microseconds, when no collection can begin. */
+  /** Bytes of weights of a call, about: no collection can begin meanwhile. */
   private static final long CALL_BYTES = 1 << 18;
 
   /** Widths that code is made for: models have two or three. Others are left to the Vector API. */
@@ -33,7 +33,7 @@ final class MachineRows implements RowKernel {
   /** Replaced as a whole when a width comes up for the first time. */
   private volatile Width[] widths = {};
 
-  /** What a thread calls with; scratch of a thread. */
+  /** What a thread calls with. */
   private final ThreadLocal<Call> calls = ThreadLocal.withInitial(Call::new);
 
   /**

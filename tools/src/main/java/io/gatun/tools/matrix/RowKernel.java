@@ -3,16 +3,17 @@ package io.gatun.tools.matrix;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Works on rows of a weight matrix of one element type. Any thread; keeps no state. The arguments
- * are not checked, the segments are.
+ * Works on rows of a weight matrix of one element type. Any thread. The arguments are not checked, the
+ * segments are.
  *
  * <p>Design note: the vector kernels spell the decoding of a weight out wherever they need it. C2
  * does not inline a helper that it has compiled before, and puts the vector that one returns on the
  * heap.
  *
- * <p>Weights are read where a dot product wants them, and the processor's own prefetcher and reordering
- * hide the way to memory. Reading a stretch of rows ahead in a pass of its own costs more than it
- * gives on an Intel Cascade Lake: reading and arithmetic then come one after the other.
+ * <p>They read weights where a dot product wants them, and the processor's own prefetcher and
+ * reordering hide the way to memory; machine code asks for them ahead. Reading a stretch of rows ahead
+ * in a pass of its own costs more than it gives on an Intel Cascade Lake: reading and arithmetic then
+ * come one after the other.
  */
 interface RowKernel {
   /**
