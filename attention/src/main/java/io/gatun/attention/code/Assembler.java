@@ -96,6 +96,7 @@ final class Assembler {
     BELOW(2),
     ABOVE_OR_EQUAL(3),
     EQUAL(4),
+    NOT_EQUAL(5),
     BELOW_OR_EQUAL(6),
     ABOVE(7);
 
@@ -375,6 +376,13 @@ final class Assembler {
 
   void vfma(int to, int a, Address b) {
     vector(PREFIX_66, MAP_0F38, 0xb8, to, a, b, VECTOR);
+  }
+
+  /** {@code to = a * } one float of memory {@code + to}, rounded once. */
+  void vfmaBroadcast(int to, int a, Address b) {
+    evex(PREFIX_66, MAP_0F38, to, a, b.index, b.base, true, 0);
+    put(0xb8);
+    memory(to, b, Float.BYTES);
   }
 
   void vmul(int to, int a, int b) {

@@ -73,7 +73,9 @@ public final class Call {
     /** Parts to merge. */
     PARTS,
     /** Bytes from a row of a part to that of the next. */
-    PART_BYTES
+    PART_BYTES,
+    /** Bytes from a tile to the next. */
+    TILE_BYTES
   }
 
   private static final int FIELDS = Field.values().length;

@@ -25,6 +25,9 @@ public final class Activations {
   /** Tokens are computed in tiles; rows up to the next multiple of this exist and are ignored. */
   static final int TILE = 4;
 
+  /** Rows that exist behind the last token's, and are ignored: some kernel reads 16 at once. */
+  private static final int SPARE = 16;
+
   private final int tokens;
   private final int cols;
   private final long blockBytes;
@@ -39,7 +42,7 @@ public final class Activations {
       data = arena.allocate(4L * cols, 64);
     } else {
       blockBytes = Math.ceilDiv(tokens, TILE) * TILE * ROW_BYTES;
-      data = arena.allocate(Math.ceilDiv(cols, BLOCK) * blockBytes, 64);
+      data = arena.allocate(Math.ceilDiv(cols, BLOCK) * blockBytes + SPARE * ROW_BYTES, 64);
     }
   }
 

@@ -37,7 +37,7 @@ final class MachineRows implements RowKernel {
   private final ThreadLocal<Call> calls = ThreadLocal.withInitial(Call::new);
 
   /**
-   * A kernel for rows of this type, where {@link MachinePanel#available}.
+   * A kernel for rows of this type, where {@link MachineBatch#available}.
    *
    * @param inJava the Vector API's
    */

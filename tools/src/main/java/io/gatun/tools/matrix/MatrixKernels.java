@@ -1,6 +1,7 @@
 package io.gatun.tools.matrix;
 
 import io.gatun.attention.code.MachineCode;
+import java.lang.foreign.Arena;
 
 /**
  * Settles, once per process, whether products run in machine code, on the Vector API or in plain
@@ -14,13 +15,12 @@ final class MatrixKernels {
   private static final boolean MACHINE =
       VECTORS
           && System.getProperty(MachineCode.KERNELS_PROPERTY, "machine").equals("machine")
-          && MachinePanel.available();
+          && MachineBatch.available();
 
   private static final RowKernel F32 = best(WeightType.F32);
   private static final RowKernel F16 = best(WeightType.F16);
   private static final RowKernel BF16 = best(WeightType.BF16);
   private static final RowKernel Q8 = best(WeightType.Q8);
-  private static final PanelKernel PANEL = MACHINE ? machinePanel() : makePanel(VECTORS);
 
   private MatrixKernels() {}
 
@@ -34,9 +34,16 @@ final class MatrixKernels {
     };
   }
 
-  /** The kernel for batches. */
-  static PanelKernel panel() {
-    return PANEL;
+  /** A kernel for batches of up to so many tokens and columns. */
+  static BatchKernel batches(int threads, int maxTokens, int maxCols, Arena arena) {
+    if (MACHINE) {
+      try {
+        return new MachineBatch(maxTokens, maxCols, arena);
+      } catch (IllegalStateException e) {
+        // Kernels of many formats have filled the memory for code.
+      }
+    }
+    return new JavaBatch(makePanel(VECTORS), threads, maxTokens);
   }
 
   /** A kernel of one make or the other, for tests. */
@@ -55,15 +62,6 @@ final class MatrixKernels {
   private static RowKernel best(WeightType type) {
     RowKernel inJava = make(type, VECTORS);
     return MACHINE ? new MachineRows(type, inJava) : inJava;
-  }
-
-  private static PanelKernel machinePanel() {
-    try {
-      return new MachinePanel();
-    } catch (IllegalStateException e) {
-      // Kernels of many formats have filled the memory for code.
-      return makePanel(VECTORS);
-    }
   }
 
   /** A kernel of one make or the other, for tests. */

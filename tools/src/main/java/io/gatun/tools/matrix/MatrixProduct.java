@@ -1,11 +1,9 @@
 package io.gatun.tools.matrix;
 
 import io.gatun.attention.Team;
-import io.gatun.attention.code.Floats;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 import java.util.function.Function;
 
 /**
@@ -21,9 +19,6 @@ import java.util.function.Function;
  */
 public final class MatrixProduct implements AutoCloseable {
   static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-
-  /** Rows of a panel: 32 x 448 decoded weights fit the second-level cache. */
-  private static final int PANEL_ROWS = 32;
 
   /** Bytes of weights in a task for one token, at least: enough to stream. */
   private static final long MIN_TASK_BYTES = 1 << 16;
@@ -41,18 +36,15 @@ public final class MatrixProduct implements AutoCloseable {
 
   private final Team team;
 
-  /** Rows of a panel; fewer where many threads would each want one. */
-  private final int panelRows;
-
-  private final PanelKernel panelKernel;
   private final Function<WeightType, RowKernel> kernels;
+  private final BatchKernel batches; // null if there are none
   private final Arena arena = Arena.ofShared();
   private final MemorySegment[] dots; // per worker: f32 [MAX_TASK_ROWS], results of a task
   private final float[][] sums; // per worker: see RowKernel
-  private final Floats[] panels; // per worker: see PanelKernel
-  private final Floats[] stores; // per worker: see PanelKernel
+  private final BatchKernel.Panel[] panels; // per worker
   private final float[][] lines; // per worker: a token's products with the rows of a panel
   private final Team.Task vectorTask = this::vectorTask;
+  private final Team.Task orderTask = (task, _) -> orderTask(task);
   private final Team.Task batchTask = this::batchTask;
 
   // The call under way.
@@ -62,31 +54,31 @@ public final class MatrixProduct implements AutoCloseable {
   private int rowsPerTask;
 
   /**
-   * A product for batches of up to {@code maxTokens} tokens.
+   * A product for batches of up to {@code maxTokens} tokens of up to {@code maxCols} columns.
    *
    * @param team threads that share the work; stays the caller's to close
    */
-  public MatrixProduct(Team team, int maxTokens) {
-    this(team, maxTokens, MatrixKernels.panel(), MatrixKernels::rows);
+  public MatrixProduct(Team team, int maxTokens, int maxCols) {
+    this(team, maxTokens, maxCols, MatrixKernels::batches, MatrixKernels::rows);
   }
 
   MatrixProduct(
-      Team team, int maxTokens, PanelKernel panelKernel, Function<WeightType, RowKernel> kernels) {
+      Team team,
+      int maxTokens,
+      int maxCols,
+      BatchKernel.Factory batchKernels,
+      Function<WeightType, RowKernel> kernels) {
     this.team = team;
     this.kernels = kernels;
-    this.panelKernel = panelKernel;
-    this.panelRows = team.threads() <= 16 ? PANEL_ROWS : PANEL_ROWS / 2;
-    this.dots = new MemorySegment[team.threads()];
-    this.sums = new float[team.threads()][RowKernel.SUMS];
-    this.panels = new Floats[team.threads()];
-    this.stores = new Floats[team.threads()];
-    this.lines = new float[team.threads()][panelRows];
-    for (int i = 0; i < dots.length; i++) {
+    int threads = team.threads();
+    this.batches = maxTokens == 1 ? null : batchKernels.make(threads, maxTokens, maxCols, arena);
+    this.dots = new MemorySegment[threads];
+    this.sums = new float[threads][RowKernel.SUMS];
+    this.panels = new BatchKernel.Panel[threads];
+    this.lines = new float[threads][batches == null ? 0 : batches.rows()];
+    for (int i = 0; i < threads; i++) {
       dots[i] = arena.allocate(4L * MAX_TASK_ROWS, 64);
-      if (maxTokens > 1) {
-        panels[i] = Floats.of(panelRows * PanelKernel.ROW);
-        stores[i] = Floats.of(panelKernel.storeSize(panelRows / PanelKernel.GROUP, maxTokens));
-      }
+      panels[i] = batches == null ? null : batches.panel();
     }
   }
 
@@ -118,7 +110,11 @@ public final class MatrixProduct implements AutoCloseable {
       rowsPerTask = Math.clamp(taskBytes / rowBytes & ~3L, 4, MAX_TASK_ROWS);
       team.run(group.tasks(rowsPerTask), vectorTask);
     } else {
-      rowsPerTask = panelRows;
+      int tasks = batches.order(x, tokens);
+      if (tasks > 0) {
+        team.run(tasks, orderTask);
+      }
+      rowsPerTask = batches.rows();
       team.run(group.tasks(rowsPerTask), batchTask);
     }
   }
@@ -148,6 +144,10 @@ public final class MatrixProduct implements AutoCloseable {
     }
   }
 
+  private void orderTask(int task) {
+    batches.order(task);
+  }
+
   private void batchTask(int task, int worker) {
     int index = task;
     for (Projection projection : group.projections) {
@@ -163,36 +163,31 @@ public final class MatrixProduct implements AutoCloseable {
   private void batch(Projection projection, long from, int worker) {
     Matrix weight = projection.weight();
     RowKernel kernel = kernels.apply(weight.type());
-    float[] panel = panels[worker].array();
-    float[] store = stores[worker].array();
-    int rows = (int) Math.min(panelRows, weight.rows() - from);
-    int groups = Math.ceilDiv(rows, PanelKernel.GROUP);
-    Arrays.fill(store, 0, panelKernel.storeSize(groups, tokens), 0);
+    BatchKernel.Panel panel = panels[worker];
+    float[] block = panel.block();
+    int rows = (int) Math.min(rowsPerTask, weight.rows() - from);
+    panel.begin(rows);
     int cols = 0;
     int whole = 0;
     int start = 0;
     for (start = 0; start < weight.cols(); start += Activations.BLOCK) {
       cols = Math.min(Activations.BLOCK, weight.cols() - start);
-      whole = cols - cols % panelKernel.lanes();
+      whole = cols - cols % batches.lanes();
       for (int row = 0; row < rows; row++) {
-        int at = row * PanelKernel.ROW;
-        kernel.widen(weight.data(), weight.cols(), from + row, start, cols, panel, at);
+        int at = row * BatchKernel.Panel.ROW;
+        kernel.widen(weight.data(), weight.cols(), from + row, start, cols, block, at);
       }
-      panelKernel.accumulate(
-          panels[worker], groups, x.data(), x.offset(0, start), tokens, whole, stores[worker]);
+      panel.add(start, whole);
     }
-    panelKernel.sums(stores[worker], groups, tokens);
+    panel.end();
     long rest = x.offset(0, start - Activations.BLOCK);
     float[] line = lines[worker];
     for (int token = 0; token < tokens; token++) {
-      int first = panelKernel.place(0, token, groups);
-      for (int row = 0; row < rows; row++) {
-        line[row] = store[first + row * Activations.TILE];
-      }
+      panel.products(token, line);
       for (int c = whole; c < cols; c++) {
         float value = x.data().get(FLOAT, rest + token * Activations.ROW_BYTES + 4L * c);
         for (int row = 0; row < rows; row++) {
-          line[row] = Math.fma(panel[row * PanelKernel.ROW + c], value, line[row]);
+          line[row] = Math.fma(block[row * BatchKernel.Panel.ROW + c], value, line[row]);
         }
       }
       projection.finish(line, rows, token, from);

@@ -1,6 +1,5 @@
 package io.gatun.tools.matrix;
 
-import io.gatun.attention.code.Floats;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -25,11 +24,8 @@ interface PanelKernel {
   /** Accumulators of a tile of tokens and a group of rows. */
   int TILE_SUMS = GROUP * Activations.TILE;
 
-  /**
-   * Elements from one row of a panel to the next: an odd number of cache lines, so that rows do not
-   * push each other out of the first cache.
-   */
-  int ROW = Activations.BLOCK + 16;
+  /** Elements from one row of a panel to the next. */
+  int ROW = BatchKernel.Panel.ROW;
 
   /** Floats of an accumulator. */
   int lanes();
@@ -43,32 +39,16 @@ interface PanelKernel {
    * @param cols columns of the block, a multiple of {@link #lanes}
    */
   void accumulate(
-      Floats panel, int groups, MemorySegment x, long xAt, int tokens, int cols, Floats store);
+      float[] panel, int groups, MemorySegment x, long xAt, int tokens, int cols, float[] store);
 
   /** The sum of one accumulator's lanes, in its fixed order. */
   float sum(float[] store, int at);
 
-  /**
-   * Makes all accumulators of the store their sums, which then stand one beside the other in the same
-   * order, from the beginning on.
-   */
-  default void sums(Floats store, int groups, int tokens) {
-    float[] array = store.array();
-    int count = storeSize(groups, tokens) / lanes();
-    for (int i = 0; i < count; i++) {
-      array[i] = sum(array, i * lanes());
-    }
-  }
-
-  /** The number of the accumulator of a row of the panel and a token: {@code TILE} more for each row. */
-  default int place(int row, int token, int groups) {
-    int tile = token / Activations.TILE * groups + row / GROUP;
-    return tile * TILE_SUMS + row % GROUP * Activations.TILE + token % Activations.TILE;
-  }
-
   /** Where the accumulator of a row of the panel and a token lies in the store. */
   default int offset(int row, int token, int groups) {
-    return place(row, token, groups) * lanes();
+    int tile = token / Activations.TILE * groups + row / GROUP;
+    int sum = tile * TILE_SUMS + row % GROUP * Activations.TILE + token % Activations.TILE;
+    return sum * lanes();
   }
 
   /** Elements of the store for so many rows and tokens. */

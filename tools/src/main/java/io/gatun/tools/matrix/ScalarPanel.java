@@ -1,6 +1,5 @@
 package io.gatun.tools.matrix;
 
-import io.gatun.attention.code.Floats;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -15,9 +14,7 @@ final class ScalarPanel implements PanelKernel {
 
   @Override
   public void accumulate(
-      Floats rows, int groups, MemorySegment x, long xAt, int tokens, int cols, Floats sums) {
-    float[] panel = rows.array();
-    float[] store = sums.array();
+      float[] panel, int groups, MemorySegment x, long xAt, int tokens, int cols, float[] store) {
     for (int token = 0; token < tokens; token++) {
       long v = xAt + token * Activations.ROW_BYTES;
       for (int group = 0; group < groups; group++) {

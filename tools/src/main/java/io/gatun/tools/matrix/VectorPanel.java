@@ -4,7 +4,6 @@ import static io.gatun.tools.matrix.Lanes.COUNT;
 import static io.gatun.tools.matrix.Lanes.FLOATS;
 import static io.gatun.tools.matrix.Lanes.NATIVE;
 
-import io.gatun.attention.code.Floats;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
@@ -20,9 +19,7 @@ final class VectorPanel implements PanelKernel {
 
   @Override
   public void accumulate(
-      Floats rows, int groups, MemorySegment x, long xAt, int tokens, int cols, Floats sums) {
-    float[] panel = rows.array();
-    float[] store = sums.array();
+      float[] panel, int groups, MemorySegment x, long xAt, int tokens, int cols, float[] store) {
     int s = 0;
     for (int token = 0; token < tokens; token += Activations.TILE) {
       long xTile = xAt + token * X_ROW;

@@ -109,11 +109,16 @@ public final class Decoder implements AutoCloseable {
       int window = config.windows().get(i);
       windowed[i] = window == 0 ? null : sameWindow(i, options.withWindow(window));
     }
-    this.product = new MatrixProduct(team, maxBatch);
+    this.product = new MatrixProduct(team, maxBatch, widest(config));
     this.logits = arena.allocate(4L * config.vocabSize(), 64);
     this.tokenBuffers = new Buffers(config, weights, 1, arena);
     this.batchBuffers = maxBatch == 1 ? null : new Buffers(config, weights, maxBatch, arena);
     this.output = ProjectionGroup.of(Projection.of(weights.output(), logits));
+  }
+
+  /** Columns of the widest weights. */
+  private static int widest(ModelConfig config) {
+    return Math.max(Math.max(config.hiddenSize(), config.queryDim()), config.intermediateSize());
   }
 
   /** Layers with the same window share their attention. */

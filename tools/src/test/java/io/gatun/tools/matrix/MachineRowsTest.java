@@ -31,7 +31,7 @@ class MachineRowsTest {
 
   @BeforeEach
   void needsMachineCode() {
-    assumeTrue(MatrixKernels.VECTORS && MachinePanel.available(), "no machine code here");
+    assumeTrue(MatrixKernels.VECTORS && MachineBatch.available(), "no machine code here");
   }
 
   @AfterEach
@@ -152,7 +152,12 @@ class MachineRowsTest {
     MachineRows machine = machine(matrix.type());
     try (Team team = Team.of(2);
         MatrixProduct product =
-            new MatrixProduct(team, tokens, new MachinePanel(), type -> machine)) {
+            new MatrixProduct(
+                team,
+                tokens,
+                matrix.cols(),
+                (threads, most, cols, memory) -> new MachineBatch(most, cols, memory),
+                type -> machine)) {
       MemorySegment out = arena.allocate(4 * tokens * matrix.rows());
       Activations activations = new Activations(tokens, matrix.cols(), arena);
       for (int token = 0; token < tokens; token++) {

@@ -113,14 +113,29 @@ class MatrixProductTest {
   }
 
   private float[] multiply(Matrix m, MemorySegment x, int tokens, int threads, boolean vectors) {
-    return multiply(m, x, tokens, threads, vectors, MatrixKernels.makePanel(vectors));
+    return multiply(m, x, tokens, threads, vectors, inJava(vectors));
+  }
+
+  private static BatchKernel.Factory inJava(boolean vectors) {
+    return (threads, tokens, cols, memory) ->
+        new JavaBatch(MatrixKernels.makePanel(vectors), threads, tokens);
+  }
+
+  private static BatchKernel.Factory inMachineCode() {
+    return (threads, tokens, cols, memory) -> new MachineBatch(tokens, cols, memory);
   }
 
   private float[] multiply(
-      Matrix m, MemorySegment x, int tokens, int threads, boolean vectors, PanelKernel panel) {
+      Matrix m,
+      MemorySegment x,
+      int tokens,
+      int threads,
+      boolean vectors,
+      BatchKernel.Factory batches) {
     try (Team team = Team.of(threads);
         MatrixProduct product =
-            new MatrixProduct(team, tokens, panel, type -> MatrixKernels.make(type, vectors))) {
+            new MatrixProduct(
+                team, tokens, m.cols(), batches, type -> MatrixKernels.make(type, vectors))) {
       MemorySegment out = arena.allocate(4L * tokens * m.rows(), 64);
       Activations activations = new Activations(tokens, m.cols(), arena);
       for (int token = 0; token < tokens; token++) {
@@ -152,12 +167,12 @@ class MatrixProductTest {
   @ParameterizedTest
   @CsvSource({"1, 16", "3, 31", "33, 1024", "37, 1025", "130, 2500"})
   void machineCodeGivesTheBitsOfTheVectorApi(int rows, int cols) {
-    assumeTrue(MatrixKernels.panel() instanceof MachinePanel, "these vectors are not of 512 bits");
+    assumeTrue(MachineBatch.available(), "these vectors are not of 512 bits");
     for (WeightType type : WeightType.values()) {
       Matrix m = matrix(type, rows, cols);
-      for (int tokens : new int[] {2, 3, 4, 7, 12, 13, 20, 40}) {
+      for (int tokens : new int[] {2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 20, 40}) {
         MemorySegment x = floats(tokens * cols);
-        assertThat(multiply(m, x, tokens, 2, true, new MachinePanel()))
+        assertThat(multiply(m, x, tokens, 2, true, inMachineCode()))
             .as("%s, %d tokens", type, tokens)
             .isEqualTo(multiply(m, x, tokens, 2, true));
       }
@@ -237,7 +252,7 @@ class MatrixProductTest {
       float[] before = outA.toArray(ValueLayout.JAVA_FLOAT);
       MemorySegment outB = floats(tokens * 50);
       try (Team team = Team.of(2);
-          MatrixProduct product = new MatrixProduct(team, tokens)) {
+          MatrixProduct product = new MatrixProduct(team, tokens, 20)) {
         Activations activations = new Activations(tokens, 20, arena);
         for (int t = 0; t < tokens; t++) {
           activations.set(t, x, 80L * t);
