@@ -10,6 +10,8 @@ import static io.gatun.attention.code.Assembler.RDI;
 import static io.gatun.attention.code.Assembler.RDX;
 import static io.gatun.attention.code.Assembler.RSI;
 import static io.gatun.attention.code.Assembler.at;
+import static io.gatun.attention.code.StoredRows.TURN;
+import static io.gatun.attention.code.StoredRows.TURN_VECTORS;
 
 import io.gatun.attention.code.Assembler.Address;
 import io.gatun.attention.code.Assembler.Condition;
@@ -40,11 +42,6 @@ public final class RowsCode {
   /** Rows that are taken in at a time. */
   public static final int ROWS = 4;
 
-  /** Columns of a turn of the loop: they have a scale in common. */
-  private static final int TURN = KvType.GROUP;
-
-  private static final int TURN_VECTORS = TURN / Decoder.LANES;
-
   /** Bytes that are asked for ahead of their use, along a row. */
   private static final int AHEAD = 1024;
 
@@ -62,48 +59,19 @@ public final class RowsCode {
 
   private final MachineCode code;
 
-  /**
-   * How rows of weights lie in memory.
-   *
-   * @param type F32, F16, BF16; or Q8, which here stands for 8-bit integers with a float for each 64
-   *     columns, the first of which begin at the row's beginning
-   * @param cols columns that are worked on, a multiple of 16
-   * @param rowBytes from one row to the next
-   * @param scales bytes from the beginning of a row to its scales, where it has some
-   */
-  public record Format(KvType type, int cols, int rowBytes, int scales) {
-    /** Checks what the code relies on. */
-    public Format {
-      switch (type) {
-        case F32, F16, BF16, Q8 -> {}
-        default -> throw new IllegalArgumentException("no weights of type " + type);
-      }
-      if (cols < Decoder.LANES || cols % Decoder.LANES != 0 || rowBytes > Integer.MAX_VALUE / 8) {
-        throw new IllegalArgumentException(
-            "%d columns in rows of %d bytes".formatted(cols, rowBytes));
-      }
-    }
-
-    private int bytesOf(int columns) {
-      return columns * type.bits() / Byte.SIZE;
-    }
-
-    private boolean scaled() {
-      return type == KvType.Q8;
-    }
-  }
+  private record Key(StoredRows format) {}
 
   private RowsCode(MachineCode code) {
     this.code = code;
   }
 
   /**
-   * The code for rows of this format.
+   * The code for rows that lie so.
    *
    * @throws IllegalStateException if machine code is not to be had here; the message says why
    */
-  public static RowsCode of(Format format) {
-    return new RowsCode(MachineCode.made(format, a -> new Writer(a, format).write()));
+  public static RowsCode of(StoredRows format) {
+    return new RowsCode(MachineCode.made(new Key(format), a -> new Writer(a, format).write()));
   }
 
   /**
@@ -157,16 +125,16 @@ public final class RowsCode {
     IN_ORDER
   }
 
-  /** Writes the code of one format. */
+  /** Writes the code for rows of one format. */
   private static final class Writer {
     private final Assembler a;
-    private final Format format;
+    private final StoredRows format;
     private final int turns;
 
-    Writer(Assembler a, Format format) {
+    Writer(Assembler a, StoredRows format) {
       this.a = a;
       this.format = format;
-      this.turns = format.cols / TURN;
+      this.turns = format.cols() / TURN;
     }
 
     void write() {
@@ -221,7 +189,7 @@ public final class RowsCode {
         toNextRows(0);
         loop(ROWS, turns, Asking.IN_ORDER);
         int asked = turns * lines(Asking.IN_ORDER);
-        int left = Math.ceilDiv(ROWS * format.rowBytes, Decoder.BYTES) - asked;
+        int left = Math.ceilDiv(ROWS * format.rowBytes(), Decoder.BYTES) - asked;
         for (int line = 0; line < Math.min(left, MOST_AT_ONCE); line++) {
           a.prefetch(line(Asking.IN_ORDER, line));
         }
@@ -236,7 +204,7 @@ public final class RowsCode {
 
     /** Sets r8 to the rows behind these, so many turns of which are done. */
     private void toNextRows(int done) {
-      a.lea(R8, at(RDI, ROWS * format.rowBytes - done * format.bytesOf(TURN)));
+      a.lea(R8, at(RDI, ROWS * format.rowBytes() - done * format.bytesOf(TURN)));
       a.cmp(R8, R10);
       // Behind the last rows there is nothing to ask for but what is here already.
       a.cmov(Condition.ABOVE_OR_EQUAL, R8, RDI);
@@ -245,7 +213,7 @@ public final class RowsCode {
     /** What comes before the columns of so many rows. */
     private void begin(int rows) {
       if (format.scaled()) {
-        a.lea(RSI, at(RDI, format.scales));
+        a.lea(RSI, at(RDI, format.scales()));
       }
       for (int row = 0; row < rows; row++) {
         a.vzero(row);
@@ -254,8 +222,8 @@ public final class RowsCode {
 
     /** The columns behind the last whole turn; then rdi is at the rows behind these. */
     private void end(int rows) {
-      columns(rows, format.cols % TURN / Decoder.LANES, Asking.NOTHING);
-      a.addImmediate(RDI, rows * format.rowBytes - turns * format.bytesOf(TURN));
+      columns(rows, format.cols() % TURN / Decoder.LANES, Asking.NOTHING);
+      a.addImmediate(RDI, rows * format.rowBytes() - turns * format.bytesOf(TURN));
       a.subImmediate(RDX, turns * TURN * Float.BYTES);
     }
 
@@ -308,12 +276,12 @@ public final class RowsCode {
       return switch (asking) {
         case NOTHING -> 0;
         case SAME_ROWS, NEXT_ROWS -> ROWS * format.bytesOf(TURN) / Decoder.BYTES;
-        case IN_ORDER -> turns == 0 ? 0 : ROWS * format.rowBytes / Decoder.BYTES / turns;
+        case IN_ORDER -> turns == 0 ? 0 : ROWS * format.rowBytes() / Decoder.BYTES / turns;
       };
     }
 
     private Address line(Asking asking, int line) {
-      int inRows = line % ROWS * format.rowBytes + line / ROWS * Decoder.BYTES;
+      int inRows = line % ROWS * format.rowBytes() + line / ROWS * Decoder.BYTES;
       return switch (asking) {
         case SAME_ROWS -> at(RDI, inRows + turnsAhead() * format.bytesOf(TURN));
         case NEXT_ROWS -> at(R8, inRows);
@@ -322,25 +290,13 @@ public final class RowsCode {
     }
 
     private void multiply(int row, int vector) {
-      int fromRow = row * format.rowBytes;
+      int fromRow = row * format.rowBytes();
       Address weights = at(RDI, fromRow + format.bytesOf(vector * Decoder.LANES));
-      switch (format.type) {
-        case F32 -> a.vfma(row, ACTIVATIONS, weights);
-        case F16 -> {
-          a.vhalvesToFloats(WEIGHTS, weights);
-          a.vfma(row, ACTIVATIONS, WEIGHTS);
-        }
-        case BF16 -> {
-          a.vunsignedShortsToInts(WEIGHTS, weights);
-          a.vshiftLeft(WEIGHTS, WEIGHTS, 16);
-          a.vfma(row, ACTIVATIONS, WEIGHTS);
-        }
-        default -> {
-          a.vbytesToInts(WEIGHTS, weights);
-          a.vintsToFloats(WEIGHTS, WEIGHTS);
-          a.vmulBroadcast(WEIGHTS, WEIGHTS, at(RSI, fromRow));
-          a.vfma(row, ACTIVATIONS, WEIGHTS);
-        }
+      if (format.type() == KvType.F32) {
+        a.vfma(row, ACTIVATIONS, weights);
+      } else {
+        format.decode(a, WEIGHTS, weights, at(RSI, fromRow));
+        a.vfma(row, ACTIVATIONS, WEIGHTS);
       }
     }
 

@@ -2,10 +2,7 @@ package io.gatun.tools.matrix;
 
 import io.gatun.attention.code.Call;
 import io.gatun.attention.code.RowsCode;
-import io.gatun.cache.KvType;
-import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -18,20 +15,9 @@ final class MachineRows implements RowKernel {
   /** Bytes of weights of a call, about: no collection can begin meanwhile. */
   private static final long CALL_BYTES = 1 << 18;
 
-  /** Widths that code is made for: models have two or three. Others are left to the Vector API. */
-  private static final int MOST_WIDTHS = 64;
-
-  /** Widest rows; the code has distances within 4 rows as numbers of 32 bits. */
-  private static final int MOST_COLS = 1 << 24;
-
-  /** The code for rows of one width. */
-  private record Width(int cols, RowsCode code) {}
-
   private final WeightType type;
   private final RowKernel inJava;
-
-  /** Replaced as a whole when a width comes up for the first time. */
-  private volatile Width[] widths = {};
+  private final CodeForWidths<RowsCode> codes;
 
   /** What a thread calls with. */
   private final ThreadLocal<Call> calls = ThreadLocal.withInitial(Call::new);
@@ -44,6 +30,7 @@ final class MachineRows implements RowKernel {
   MachineRows(WeightType type, RowKernel inJava) {
     this.type = type;
     this.inJava = inJava;
+    this.codes = new CodeForWidths<>(type, RowsCode::of);
   }
 
   @Override
@@ -57,7 +44,7 @@ final class MachineRows implements RowKernel {
       MemorySegment y,
       long yAt,
       float[] sums) {
-    RowsCode code = from < to ? code(cols) : null;
+    RowsCode code = from < to ? codes.code(cols) : null;
     if (code == null) {
       inJava.multiply(weights, cols, from, to, x, xAt, y, yAt, sums);
       return;
@@ -100,49 +87,6 @@ final class MachineRows implements RowKernel {
       }
       y.set(Lanes.FLOAT, at, dot);
     }
-  }
-
-  /** The code for rows of so many columns; null if there is none. */
-  private RowsCode code(int cols) {
-    for (Width width : widths) {
-      if (width.cols == cols) {
-        return width.code;
-      }
-    }
-    return cols < LANES || cols > MOST_COLS ? null : make(cols);
-  }
-
-  private synchronized RowsCode make(int cols) {
-    Width[] made = widths;
-    for (Width width : made) {
-      if (width.cols == cols) {
-        return width.code;
-      }
-    }
-    if (made.length == MOST_WIDTHS) {
-      return null;
-    }
-    KvType stored =
-        switch (type) {
-          case F32 -> KvType.F32;
-          case F16 -> KvType.F16;
-          case BF16 -> KvType.BF16;
-          case Q8 -> KvType.Q8;
-        };
-    int scales = type == WeightType.Q8 ? (int) WeightType.scalesAt(cols) : 0;
-    int whole = cols - cols % LANES;
-    RowsCode code = null;
-    try {
-      code = RowsCode.of(new RowsCode.Format(stored, whole, (int) type.rowBytes(cols), scales));
-    } catch (IllegalStateException e) {
-      // Kernels of many formats have filled the memory for code: this width does without.
-      System.getLogger("io.gatun.tools")
-          .log(Level.DEBUG, "no machine code for {0} columns: {1}", cols, e.getMessage());
-    }
-    Width[] more = Arrays.copyOf(made, made.length + 1);
-    more[made.length] = new Width(cols, code);
-    widths = more;
-    return code;
   }
 
   @Override
