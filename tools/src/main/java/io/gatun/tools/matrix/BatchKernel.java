@@ -3,16 +3,13 @@ package io.gatun.tools.matrix;
 import java.lang.foreign.Arena;
 
 /**
- * Multiplies panels of decoded weight rows with a batch of tokens. One for each {@link MatrixProduct}:
+ * Multiplies panels of weight rows with a batch of tokens. One for each {@link MatrixProduct}:
  * it keeps the activations of the call under way.
  *
  * <p>Thread rules: one call of {@link #order(Activations, int)} at a time; its tasks and panels by any
  * thread, each panel by one at a time.
  */
 interface BatchKernel {
-  /** Columns that are summed side by side. What is left of a row's columns is the caller's to add. */
-  int lanes();
-
   /** Weight rows of a panel. */
   int rows();
 
@@ -30,32 +27,23 @@ interface BatchKernel {
   /** Room for one panel, and for its products. */
   Panel panel();
 
-  /** A panel of weight rows: columns are put in a block at a time, then products are taken out. */
+  /** Some rows of a weight matrix, and their products. */
   interface Panel {
     /**
-     * Elements from one row of a block to the next: an odd number of cache lines, so that rows do not
-     * push each other out of the first cache.
+     * Multiplies rows with all tokens of the call under way.
+     *
+     * @param weight of as many columns as the activations
+     * @param from the first row; none is read but those asked for
+     * @param rows 1 to {@link BatchKernel#rows}
+     * @throws IllegalArgumentException if the matrix has another number of columns
      */
-    int ROW = Activations.BLOCK + 16;
-
-    /** A block of columns of the panel's rows, decoded: {@code [rows][ROW]}; to be filled. */
-    float[] block();
-
-    /** Begins a panel of so many rows. */
-    void begin(int rows);
+    void multiply(Matrix weight, long from, int rows);
 
     /**
-     * Takes in what stands in {@link #block}.
+     * Gets a token's products with the rows.
      *
-     * @param start the first column
-     * @param cols so many of them, a multiple of {@link #lanes}
+     * @param out gets {@code [rows]}
      */
-    void add(int start, int cols);
-
-    /** Ends the panel: all columns have been added. */
-    void end();
-
-    /** Gets a token's products with the panel's rows. */
     void products(int token, float[] out);
   }
 

@@ -3,10 +3,15 @@ package io.gatun.tools.matrix;
 import io.gatun.attention.code.Call;
 import io.gatun.attention.code.Floats;
 import io.gatun.attention.code.PanelCode;
+import io.gatun.attention.code.StoredLanesCode;
 import io.gatun.attention.code.TransposeCode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
 
 /**
  * Batches in machine code, with the bits of {@link VectorPanel} with 16 lanes. Activations and weights
@@ -32,7 +37,13 @@ final class MachineBatch implements BatchKernel {
   private static final int LINE = 64;
   private static final long COLUMN_BYTES = 4L * PanelCode.ROWS;
 
+  private final Function<WeightType, RowKernel> kernels;
   private final TransposeCode transpose;
+
+  /** What takes weights in as they are stored. */
+  private final Map<WeightType, CodeForWidths<StoredLanesCode>> codes =
+      new EnumMap<>(WeightType.class);
+
   private final PanelCode[] panels = new PanelCode[PanelCode.MOST_TOKENS + 1];
   private final Arena arena;
   private final int maxTokens;
@@ -49,12 +60,20 @@ final class MachineBatch implements BatchKernel {
   private int tiles;
   private int steps;
 
-  /** A kernel where {@link #available}. */
-  MachineBatch(int maxTokens, int maxCols, Arena arena) {
+  /**
+   * A kernel where {@link #available}.
+   *
+   * @param kernels decode rows that there is no code for
+   */
+  MachineBatch(Function<WeightType, RowKernel> kernels, int maxTokens, int maxCols, Arena arena) {
+    this.kernels = kernels;
     this.arena = arena;
     this.maxTokens = maxTokens;
     this.maxSteps = maxCols / LANES;
     this.transpose = TransposeCode.of((int) Activations.ROW_BYTES);
+    for (WeightType type : WeightType.values()) {
+      codes.put(type, new CodeForWidths<>(type, StoredLanesCode::of));
+    }
     for (int i = 1; i < panels.length; i++) {
       panels[i] = PanelCode.of(i);
     }
@@ -68,11 +87,6 @@ final class MachineBatch implements BatchKernel {
   /** Whether it can be used in this process. */
   static boolean available() {
     return Lanes.COUNT == LANES && PanelCode.available();
-  }
-
-  @Override
-  public int lanes() {
-    return LANES;
   }
 
   @Override
@@ -141,10 +155,11 @@ final class MachineBatch implements BatchKernel {
 
   /** All columns of 32 rows in the order of lanes. */
   private final class Ordered implements Panel {
-    private final Floats block = Floats.of(PanelCode.ROWS * ROW);
+    private final Floats block = Floats.of(StoredLanesCode.ROWS * PanelKernel.ROW);
     private final MemorySegment weights =
         arena.allocate(LANES * oddLines(maxSteps * COLUMN_BYTES), LINE);
     private final MemorySegment sums = arena.allocate(PARTS * partBytes(maxTokens), LINE);
+    private final LastColumns last = new LastColumns(PanelCode.ROWS, LANES);
     private int panelRows;
 
     private static long partBytes(int tokens) {
@@ -152,38 +167,58 @@ final class MachineBatch implements BatchKernel {
     }
 
     @Override
-    public float[] block() {
-      return block.array();
-    }
-
-    @Override
-    public void begin(int rows) {
+    public void multiply(Matrix weight, long from, int rows) {
+      Objects.checkFromIndexSize(from, rows, weight.rows());
+      if (rows > PanelCode.ROWS || weight.cols() != x.cols()) {
+        throw new IllegalArgumentException(
+            "%d rows of %d columns, and %d activations".formatted(rows, weight.cols(), x.cols()));
+      }
       panelRows = rows;
+      take(weight, from, rows);
+      multiply();
+      last.take(kernels.apply(weight.type()), weight, from, rows);
     }
 
-    @Override
-    public void add(int start, int cols) {
-      if (cols == 0) {
-        return;
+    /** Puts the rows in the order of lanes, 16 at a time. */
+    private void take(Matrix weight, long from, int rows) {
+      StoredLanesCode code = codes.get(weight.type()).code(weight.cols());
+      for (int row = 0; row < rows; row += StoredLanesCode.ROWS) {
+        int left = rows - row;
+        if (code == null || left < StoredLanesCode.ROWS) {
+          widen(weight, from, row, Math.min(StoredLanesCode.ROWS, left));
+        } else {
+          code.run(
+              calls.get(),
+              weight.data(),
+              (from + row) * weight.type().rowBytes(weight.cols()),
+              left >= 2 * StoredLanesCode.ROWS,
+              weights,
+              (long) Float.BYTES * row,
+              COLUMN_BYTES,
+              oddLines(steps * COLUMN_BYTES));
+        }
       }
-      if (cols > Activations.BLOCK || cols % LANES != 0 || start + cols > steps * LANES) {
-        throw new IllegalArgumentException("columns %d to %d".formatted(start, start + cols));
-      }
-      for (int row = 0; row < panelRows; row += LANES) {
+    }
+
+    /** The same for rows that there is no code for, or fewer than it takes. */
+    private void widen(Matrix weight, long from, int row, int rows) {
+      RowKernel decoder = kernels.apply(weight.type());
+      for (int start = 0; start < steps * LANES; start += Activations.BLOCK) {
+        int cols = Math.min(Activations.BLOCK, steps * LANES - start);
+        decoder.widen(weight, from + row, rows, start, cols, block.array());
         transpose.run(
             calls.get(),
             block.memory(),
-            4L * row * ROW,
+            0,
             cols / LANES,
             weights,
-            start / LANES * COLUMN_BYTES + 4L * row,
+            start / LANES * COLUMN_BYTES + (long) Float.BYTES * row,
             COLUMN_BYTES,
             oddLines(steps * COLUMN_BYTES));
       }
     }
 
-    @Override
-    public void end() {
+    private void multiply() {
       if (steps == 0) {
         sums.fill((byte) 0);
         return;
@@ -227,6 +262,7 @@ final class MachineBatch implements BatchKernel {
     public void products(int token, float[] out) {
       long at = (PARTS - 1) * partBytes(tokens) + token * COLUMN_BYTES;
       MemorySegment.copy(sums, ValueLayout.JAVA_FLOAT, at, out, 0, panelRows);
+      last.add(x, token, out);
     }
   }
 }

@@ -38,12 +38,12 @@ final class MatrixKernels {
   static BatchKernel batches(int threads, int maxTokens, int maxCols, Arena arena) {
     if (MACHINE) {
       try {
-        return new MachineBatch(maxTokens, maxCols, arena);
+        return new MachineBatch(MatrixKernels::rows, maxTokens, maxCols, arena);
       } catch (IllegalStateException e) {
         // Kernels of many formats have filled the memory for code.
       }
     }
-    return new JavaBatch(makePanel(VECTORS), threads, maxTokens);
+    return new JavaBatch(MatrixKernels::rows, makePanel(VECTORS), threads, maxTokens);
   }
 
   /** A kernel of one make or the other, for tests. */

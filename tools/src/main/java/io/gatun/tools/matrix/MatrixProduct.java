@@ -10,8 +10,7 @@ import java.util.function.Function;
  * Weight matrices times activations, on all threads of a team.
  *
  * <p>One token: rows are streamed from the mapping once, which is all that memory allows. Several
- * tokens: a panel of rows is decoded once, a block of columns at a time, and multiplied with all
- * tokens from registers, so that a weight is read from memory once per batch. Both sum in the same
+ * tokens: a panel of rows is decoded once and multiplied with all tokens from registers, so that a weight is read from memory once per batch. Both sum in the same
  * order (see {@link Lanes}), so a token's bits do not depend on the batch that it came in, on the
  * number of threads or on how rows are cut into tasks.
  *
@@ -162,34 +161,12 @@ public final class MatrixProduct implements AutoCloseable {
 
   private void batch(Projection projection, long from, int worker) {
     Matrix weight = projection.weight();
-    RowKernel kernel = kernels.apply(weight.type());
-    BatchKernel.Panel panel = panels[worker];
-    float[] block = panel.block();
     int rows = (int) Math.min(rowsPerTask, weight.rows() - from);
-    panel.begin(rows);
-    int cols = 0;
-    int whole = 0;
-    int start = 0;
-    for (start = 0; start < weight.cols(); start += Activations.BLOCK) {
-      cols = Math.min(Activations.BLOCK, weight.cols() - start);
-      whole = cols - cols % batches.lanes();
-      for (int row = 0; row < rows; row++) {
-        int at = row * BatchKernel.Panel.ROW;
-        kernel.widen(weight.data(), weight.cols(), from + row, start, cols, block, at);
-      }
-      panel.add(start, whole);
-    }
-    panel.end();
-    long rest = x.offset(0, start - Activations.BLOCK);
+    BatchKernel.Panel panel = panels[worker];
+    panel.multiply(weight, from, rows);
     float[] line = lines[worker];
     for (int token = 0; token < tokens; token++) {
       panel.products(token, line);
-      for (int c = whole; c < cols; c++) {
-        float value = x.data().get(FLOAT, rest + token * Activations.ROW_BYTES + 4L * c);
-        for (int row = 0; row < rows; row++) {
-          line[row] = Math.fma(block[row * BatchKernel.Panel.ROW + c], value, line[row]);
-        }
-      }
       projection.finish(line, rows, token, from);
     }
   }

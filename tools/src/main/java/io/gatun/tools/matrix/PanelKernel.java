@@ -24,8 +24,11 @@ interface PanelKernel {
   /** Accumulators of a tile of tokens and a group of rows. */
   int TILE_SUMS = GROUP * Activations.TILE;
 
-  /** Elements from one row of a panel to the next. */
-  int ROW = BatchKernel.Panel.ROW;
+  /**
+   * Elements from one row of a panel to the next: an odd number of cache lines, so that rows do not
+   * push each other out of the first cache.
+   */
+  int ROW = Activations.BLOCK + 16;
 
   /** Floats of an accumulator. */
   int lanes();

@@ -43,6 +43,18 @@ interface RowKernel {
   void widen(
       MemorySegment weights, int cols, long row, int fromCol, int count, float[] out, int outAt);
 
+  /**
+   * Decodes a block of columns of rows that follow each other.
+   *
+   * @param out gets {@code [rows][PanelKernel.ROW]}, the first {@code count} of each
+   */
+  default void widen(Matrix weight, long from, int rows, int fromCol, int count, float[] out) {
+    for (int row = 0; row < rows; row++) {
+      int at = row * PanelKernel.ROW;
+      widen(weight.data(), weight.cols(), from + row, fromCol, count, out, at);
+    }
+  }
+
   /** Room for the accumulators of four rows: they go through an array, not through calls. */
   int SUMS = 4 * 16;
 }

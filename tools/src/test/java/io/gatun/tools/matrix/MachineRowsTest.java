@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.gatun.attention.Team;
-import io.gatun.tools.safetensors.SafetensorsWriter;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -47,31 +46,8 @@ class MachineRowsTest {
     long rowBytes = type.rowBytes(cols);
     // At an odd address, as a header of any length leads to.
     MemorySegment data = arena.allocate(rows * rowBytes + 64, 64).asSlice(3, rows * rowBytes);
-    for (int row = 0; row < rows; row++) {
-      for (int c = 0; c < cols; c++) {
-        set(data, row * rowBytes, type, cols, c);
-      }
-    }
+    RandomWeights.fill(random, data, type, rows, cols);
     return data;
-  }
-
-  private void set(MemorySegment data, long row, WeightType type, int cols, int c) {
-    // Of all sizes, some too small for a normal value, some zeros of either sign.
-    float value = (float) (random.nextGaussian() * Math.pow(10, random.nextInt(-9, 3)));
-    if (random.nextInt(50) == 0) {
-      value *= 0;
-    }
-    switch (type) {
-      case F32 -> data.set(FLOAT, row + 4L * c, value);
-      case F16 ->
-          data.set(ValueLayout.JAVA_SHORT_UNALIGNED, row + 2L * c, Float.floatToFloat16(value));
-      case BF16 ->
-          data.set(ValueLayout.JAVA_SHORT_UNALIGNED, row + 2L * c, SafetensorsWriter.toBf16(value));
-      case Q8 -> {
-        data.set(ValueLayout.JAVA_BYTE, row + c, (byte) random.nextInt(-128, 128));
-        data.set(FLOAT, row + WeightType.scalesAt(cols) + c / 64 * 4L, value);
-      }
-    }
   }
 
   private MemorySegment activations(int cols) {
@@ -156,7 +132,7 @@ class MachineRowsTest {
                 team,
                 tokens,
                 matrix.cols(),
-                (threads, most, cols, memory) -> new MachineBatch(most, cols, memory),
+                (threads, most, cols, memory) -> new MachineBatch(_ -> machine, most, cols, memory),
                 type -> machine)) {
       MemorySegment out = arena.allocate(4 * tokens * matrix.rows());
       Activations activations = new Activations(tokens, matrix.cols(), arena);

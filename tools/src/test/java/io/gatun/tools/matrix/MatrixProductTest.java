@@ -34,7 +34,8 @@ class MatrixProductTest {
   private Matrix matrix(WeightType type, int rows, int cols) {
     if (type == WeightType.Q8) {
       Matrix plain = matrix(WeightType.F32, rows, cols);
-      MemorySegment encoded = arena.allocate(rows * WeightType.Q8.rowBytes(cols), 64);
+      long bytes = rows * WeightType.Q8.rowBytes(cols);
+      MemorySegment encoded = arena.allocate(bytes + 64, 64).asSlice(1, bytes);
       new Q8Encoder().encode(plain, 0, rows, encoded);
       return new Matrix("w", type, rows, cols, encoded.asReadOnly());
     }
@@ -118,11 +119,16 @@ class MatrixProductTest {
 
   private static BatchKernel.Factory inJava(boolean vectors) {
     return (threads, tokens, cols, memory) ->
-        new JavaBatch(MatrixKernels.makePanel(vectors), threads, tokens);
+        new JavaBatch(
+            type -> MatrixKernels.make(type, vectors),
+            MatrixKernels.makePanel(vectors),
+            threads,
+            tokens);
   }
 
   private static BatchKernel.Factory inMachineCode() {
-    return (threads, tokens, cols, memory) -> new MachineBatch(tokens, cols, memory);
+    return (threads, tokens, cols, memory) ->
+        new MachineBatch(type -> MatrixKernels.make(type, true), tokens, cols, memory);
   }
 
   private float[] multiply(
@@ -165,7 +171,20 @@ class MatrixProductTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1, 16", "3, 31", "33, 1024", "37, 1025", "130, 2500"})
+  @CsvSource({
+    "1, 16",
+    "3, 31",
+    "16, 15",
+    "16, 64",
+    "17, 17",
+    "31, 448",
+    "32, 449",
+    "33, 1024",
+    "37, 1025",
+    "48, 5000",
+    "70, 1000",
+    "130, 2500"
+  })
   void machineCodeGivesTheBitsOfTheVectorApi(int rows, int cols) {
     assumeTrue(MachineBatch.available(), "these vectors are not of 512 bits");
     for (WeightType type : WeightType.values()) {
