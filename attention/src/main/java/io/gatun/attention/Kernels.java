@@ -35,8 +35,12 @@ interface Kernels {
   /** The softmax for weights that this kernel of values takes. */
   SoftmaxKernel softmax(ValueKernel values);
 
-  /** All three in one, or null if there is none. */
-  default TileKernel tile(KvLayout layout, KeyKernel keys, ValueKernel values) {
+  /**
+   * All three in one, or null if there is none.
+   *
+   * @param groupHeads query heads of a group: the rows that are taken most often
+   */
+  default TileKernel tile(KvLayout layout, KeyKernel keys, ValueKernel values, int groupHeads) {
     return null;
   }
 

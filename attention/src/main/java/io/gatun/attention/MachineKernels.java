@@ -84,11 +84,11 @@ final class MachineKernels implements Kernels {
   }
 
   @Override
-  public TileKernel tile(KvLayout layout, KeyKernel keys, ValueKernel values) {
+  public TileKernel tile(KvLayout layout, KeyKernel keys, ValueKernel values, int groupHeads) {
     RowFormat format = RowFormat.ofKeys(layout);
     if (keys instanceof MachineKeys && values instanceof MachineValues) {
       try {
-        return new MachineTile(format, RowFormat.ofValues(layout), keys, values);
+        return new MachineTile(format, RowFormat.ofValues(layout), keys, values, groupHeads);
       } catch (IllegalStateException e) {
         inJava(e, format);
       }

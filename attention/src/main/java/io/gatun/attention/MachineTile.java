@@ -34,9 +34,27 @@ final class MachineTile implements TileKernel {
   /** Two blocks of rows at once; null for rows so wide that their floats would fill the stack. */
   private final MachineCode ofTwo;
 
+  /**
+   * For the query heads of a group, which are the rows of a decode step: what would fill their block
+   * is not computed. Null if nothing would, or they are too many.
+   */
+  private final MachineCode ofGroup;
+
+  private final int groupHeads;
+
   private final MachineCode ofBlocks;
 
-  MachineTile(RowFormat keys, RowFormat values, KeyKernel keyKernel, ValueKernel valueKernel) {
+  /**
+   * The code for rows of these formats.
+   *
+   * @param groupHeads query heads of a group
+   */
+  MachineTile(
+      RowFormat keys,
+      RowFormat values,
+      KeyKernel keyKernel,
+      ValueKernel valueKernel,
+      int groupHeads) {
     this.keys = keys;
     this.values = values;
     this.keyStride = keyKernel.stride();
@@ -46,15 +64,25 @@ final class MachineTile implements TileKernel {
     ofRowsInTurn = tiles(Kernels.ROWS, 2, scale);
     ofOne = tiles(1, 1, scale);
     ofTwo =
-        Math.max(keyStride, valueStride) > MOST_OF_TWO
-            ? null
-            : MachineCode.ofTwoBlocks(keys.code(), values.code(), scale, POWER, RowBlock.TILE);
+        Math.max(keyStride, valueStride) > MOST_OF_TWO ? null : twoBlocks(2 * Kernels.ROWS, scale);
+    this.groupHeads = groupHeads;
+    if (groupHeads < Kernels.ROWS) {
+      ofGroup = tiles(groupHeads, 1, scale);
+    } else if (groupHeads > Kernels.ROWS && groupHeads < 2 * Kernels.ROWS && ofTwo != null) {
+      ofGroup = twoBlocks(groupHeads, scale);
+    } else {
+      ofGroup = null;
+    }
     ofBlocks = MachineCode.ofBlocks(keys.code(), values.code(), scale, POWER, RowBlock.TILE);
   }
 
   private MachineCode tiles(int rows, int sharers, float scale) {
     return MachineCode.ofTiles(
         keys.code(), values.code(), rows, sharers, scale, POWER, RowBlock.TILE);
+  }
+
+  private MachineCode twoBlocks(int rows, float scale) {
+    return MachineCode.ofTwoBlocks(keys.code(), values.code(), rows, scale, POWER, RowBlock.TILE);
   }
 
   @Override
@@ -95,8 +123,7 @@ final class MachineTile implements TileKernel {
     Objects.checkFromIndexSize(0, scores, rows.scores.array().length);
     ahead.askForKeys(asked, keyMemory.address() + keyOffset);
     ahead.askForValues(asked, valueMemory.address() + valueOffset);
-    boolean inTurn = rows.blocks > 1 || asked < tokens * tiles;
-    (count == 1 ? ofOne : two ? ofTwo : inTurn ? ofRowsInTurn : ofRows)
+    code(rows, two, asked < tokens * tiles)
         .run(
             call,
             keyMemory,
@@ -105,6 +132,19 @@ final class MachineTile implements TileKernel {
             rows.scores.memory(),
             rows.sums.memory(),
             rows.state.memory());
+  }
+
+  private MachineCode code(Rows rows, boolean two, boolean inTurn) {
+    if (rows.count == 1) {
+      return ofOne;
+    }
+    if (inTurn || rows.blocks > 1 && !two) {
+      return ofRowsInTurn;
+    }
+    if (rows.count == groupHeads && ofGroup != null) {
+      return ofGroup;
+    }
+    return two ? ofTwo : ofRows;
   }
 
   /** The code takes whole vectors of scores, and goes on by whole tiles. */

@@ -130,7 +130,8 @@ final class RowBlock {
     pathEnds = new int[padded / ROWS];
     positions = new long[padded];
     q = Floats.of(padded * keyKernel.stride());
-    tileKernel = kernels.tile(layout, keyKernel, valueKernel);
+    tileKernel =
+        kernels.tile(layout, keyKernel, valueKernel, options.numHeads() / layout.shape().kvHeads());
     int planes = tileKernel == null ? valueKernel.weightPlanes() : Math.max(1, padded / ROWS);
     scores = Floats.of(TILE * ROWS * planes);
     state = Floats.of(padded / ROWS * stateFloats);
@@ -370,7 +371,7 @@ final class RowBlock {
       if (allSeen && tileKernel != null && tile.whole() && options.softCap() == 0) {
         boolean two =
             tileKernel.most() > 1 && block + ROWS < toRow && allSeen(block + ROWS, start, to);
-        prepare(block, two ? 2 : 1, two ? 2 * ROWS : count);
+        prepare(block, two ? 2 : 1, two ? Math.min(2 * ROWS, rows - block) : count);
         tile.take(tileKernel, tileRows, rowsAhead, two ? 2 * asked : asked);
         block += two ? ROWS : 0;
         continue;

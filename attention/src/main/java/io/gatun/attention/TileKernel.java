@@ -34,7 +34,7 @@ interface TileKernel {
     /** Blocks of {@link Kernels#ROWS} rows, which follow each other in all of these but the scores. */
     int blocks;
 
-    /** How many of the rows count, if there is one block, 1 to {@link Kernels#ROWS}. */
+    /** How many of the rows count: others fill up the last block, and nothing of them is asked for. */
     int count;
 
     /** Its scratch, {@link #scratchBytes}. */

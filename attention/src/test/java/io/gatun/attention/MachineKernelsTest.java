@@ -392,7 +392,9 @@ class MachineKernelsTest {
   }
 
   static Stream<Arguments> shapes() {
-    int[][] heads = {{8, 8}, {16, 4}, {14, 2}, {9, 1}, {12, 1}, {10, 2}};
+    int[][] heads = {
+      {8, 8}, {4, 2}, {6, 2}, {16, 4}, {10, 2}, {12, 2}, {14, 2}, {8, 1}, {9, 1}, {12, 1}
+    };
     List<Arguments> all = new ArrayList<>();
     int next = 0;
     for (int[] pair : heads) {

@@ -18,6 +18,7 @@ import io.gatun.attention.code.Assembler.Address;
 import io.gatun.attention.code.Assembler.Condition;
 import io.gatun.attention.code.Assembler.Label;
 import io.gatun.attention.code.Call.Field;
+import java.util.function.IntFunction;
 
 /**
  * Writes what takes one tile into many blocks of 4 rows, as in prefill: the same operations in the
@@ -181,8 +182,8 @@ final class BlocksCode {
       Label next = new Label();
       a.align();
       a.bind(next);
-      code.group(
-          at(RCX, 0), i -> at(RDI, i * widened.rowBytes()), i -> at(RDI, 0), at(R9, 0), 0, 0);
+      IntFunction<Address> key = i -> at(RDI, i * widened.rowBytes());
+      code.group(BLOCK_ROWS, BLOCK_ROWS, at(RCX, 0), key, i -> at(RDI, 0), at(R9, 0), 0, 0);
       ask(keys, 4, Field.KEY_AHEAD_NEXT, Field.KEY_AHEAD_NEXT_END);
       a.addImmediate(R9, Decoder.BYTES);
       a.addImmediate(RDI, 4 * widened.rowBytes());
@@ -193,7 +194,7 @@ final class BlocksCode {
       a.addImmediate(R9, scoreBytes(tileTokens));
       a.addImmediate(RCX, BLOCK_ROWS * widened.rowBytes());
     });
-    code.end();
+    code.end(BLOCK_ROWS);
     a.store(field(Field.KEY_AHEAD), R8);
     a.store(field(Field.KEY_AHEAD_END), R11);
     advance(Field.SCORES, R12, scoreBytes(1));

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.function.IntFunction;
 
 /**
- * Writes the dot products of 4 keys with 4 query rows, as the middle of a loop over keys. Their sums
+ * Writes the dot products of 4 keys with 4 query rows or fewer, as the middle of a loop over keys. Their sums
  * over lanes are 45 operations that wait for each other; alone they would take as long as 90
  * multiply-adds. So 2 keys are taken in at a time, and the sums of the 2 before are formed between
  * their multiply-adds. A group's scores are complete, and stored, while the next one is worked on.
@@ -62,7 +62,7 @@ final class DotCode {
     this.before = before;
   }
 
-  /** Writes what comes before the first group; overwrites rax. */
+  /** Writes what comes before the first group; overwrites rax. Its sums are those of 4 rows. */
   void begin() {
     // Nothing was before it: what is formed of zeros goes where nobody looks.
     a.mov(before, RSP);
@@ -79,7 +79,9 @@ final class DotCode {
   /**
    * Writes a group.
    *
-   * @param query where the query rows lie {@code [4][vectors][16]}
+   * @param rows query rows that count; the scores of others are 0
+   * @param rowsBefore those of the group that comes before this one in the loop
+   * @param query where the query rows lie {@code [rows][vectors][16]}
    * @param key where each of the 4 keys lies
    * @param scale where each one's scales lie
    * @param scores where the scores go {@code [row][key]}
@@ -87,6 +89,8 @@ final class DotCode {
    * @param toLine the line before which to stop
    */
   void group(
+      int rows,
+      int rowsBefore,
       Address query,
       IntFunction<Address> key,
       IntFunction<Address> scale,
@@ -94,38 +98,44 @@ final class DotCode {
       int fromLine,
       int toLine) {
     int middle = (fromLine + toLine) / 2;
-    half(FIRST_SUMS, 0, query, key, scale, formOther(), fromLine, middle);
-    half(OTHER_SUMS, PAIR, query, key, scale, formFirst(), middle, toLine);
+    half(rows, FIRST_SUMS, 0, query, key, scale, formOther(rowsBefore), fromLine, middle);
+    half(rows, OTHER_SUMS, PAIR, query, key, scale, formFirst(rows), middle, toLine);
     a.lea(before, scores);
   }
 
-  /** Writes what comes behind the last group. */
-  void end() {
-    formOther().forEach(Runnable::run);
+  /** Writes what comes behind the last group, which was of so many rows. */
+  void end(int rows) {
+    formOther(rows).forEach(Runnable::run);
   }
 
   /** What makes the first 2 keys' sums half-formed ones. */
-  private List<Runnable> formFirst() {
+  private List<Runnable> formFirst(int rows) {
     List<Runnable> all = new ArrayList<>();
-    for (int row = 0; row < ROWS; row++) {
+    for (int row = 0; row < rows; row++) {
       int sum = FIRST_SUMS + PAIR * row;
       pairs(all, HALF_FORMED + row, sum, sum + 1);
+    }
+    for (int row = rows; row < ROWS; row++) {
+      int none = HALF_FORMED + row;
+      all.add(() -> a.vzero(none));
     }
     return all;
   }
 
   /** What makes of the other 2 keys' sums, and the half-formed ones, scores. */
-  private List<Runnable> formOther() {
+  private List<Runnable> formOther(int rows) {
     List<Runnable> all = new ArrayList<>();
-    for (int row = 0; row < ROWS; row++) {
+    for (int row = 0; row < rows; row++) {
       int sum = OTHER_SUMS + PAIR * row;
       pairs(all, sum, sum, sum + 1);
     }
-    for (int row = 0; row < ROWS; row++) {
+    for (int row = 0; row < rows; row++) {
       pairs(all, HALF_FORMED + row, HALF_FORMED + row, OTHER_SUMS + PAIR * row);
     }
     blocks(all, HALF_FORMED, HALF_FORMED + 1);
-    blocks(all, HALF_FORMED + 2, HALF_FORMED + 3);
+    if (rows > 2) {
+      blocks(all, HALF_FORMED + 2, HALF_FORMED + 3);
+    }
     blocks(all, HALF_FORMED, HALF_FORMED + 2);
     if (half) {
       all.add(() -> a.vmul(HALF_FORMED, HALF_FORMED, F16_SCALE));
@@ -154,6 +164,7 @@ final class DotCode {
    * @param between what is written evenly between them
    */
   private void half(
+      int rows,
       int sums,
       int first,
       Address query,
@@ -163,7 +174,7 @@ final class DotCode {
       int fromLine,
       int toLine) {
     int vectors = decoder.vectors();
-    int steps = vectors * ROWS;
+    int steps = vectors * rows;
     int step = 0;
     int done = 0;
     int asked = fromLine;
@@ -178,7 +189,7 @@ final class DotCode {
             RAW + i,
             SCALED_LEVELS + i);
       }
-      for (int row = 0; row < ROWS; row++) {
+      for (int row = 0; row < rows; row++) {
         Address from = query.plus((row * vectors + v) * Decoder.BYTES);
         // Folding the load into both of its uses saves an instruction; all of them would be more
         // loads than there are places to do them.

@@ -23,8 +23,8 @@ import io.gatun.attention.code.Call.Field;
 import java.util.function.IntFunction;
 
 /**
- * Writes the loop of the scores: 4 keys at a time against one block of 4 query rows, or two, or
- * against one row.
+ * Writes the loop of the scores: 4 keys at a time against one block of query rows, up to 4, or
+ * against two.
  *
  * <pre>
  *   rdi   the first of 4 keys         rax, rbx, rsi   from there to the last ones
@@ -73,7 +73,7 @@ final class KeyCode {
   /**
    * Will write the code for keys of this format.
    *
-   * @param rows query rows that count, 1 or 4
+   * @param rows query rows that count, 1 to 4
    * @param sharers how many calls for the same keys share the asking for those to come
    */
   KeyCode(Assembler a, RowCode keys, int rows, int sharers) {
@@ -81,12 +81,13 @@ final class KeyCode {
   }
 
   /**
-   * Will write the code for whole groups of 4 keys and two blocks of 4 query rows.
+   * Will write the code for whole groups of 4 keys and two blocks of query rows, a whole one first.
    *
+   * @param rows query rows that count, 5 to 8
    * @param blockScoreBytes from the scores of the first block to those of the second
    */
-  static KeyCode ofTwo(Assembler a, RowCode keys, int blockScoreBytes) {
-    return new KeyCode(a, keys, 2 * BLOCK_ROWS, 1, blockScoreBytes);
+  static KeyCode ofTwo(Assembler a, RowCode keys, int rows, int blockScoreBytes) {
+    return new KeyCode(a, keys, rows, 1, blockScoreBytes);
   }
 
   /** Bytes of scratch it needs at rsp. */
@@ -137,7 +138,7 @@ final class KeyCode {
     }
     a.bind(end);
     if (rows > 1) {
-      dots.end();
+      dots.end(lastRows());
     }
     a.store(Call.at(Frame.CALL, Field.KEY_AHEAD), R8);
     a.store(Call.at(Frame.CALL, Field.KEY_AHEAD_END), R11);
@@ -152,15 +153,22 @@ final class KeyCode {
     if (rows == 1) {
       new OneRowCode(a, keys, query).write(key, scale, lines());
       a.vstore(at(R9, 0), 0);
-    } else if (rows == BLOCK_ROWS) {
-      dots.group(query, key, scale, at(R9, 0), 0, lines());
+    } else if (rows <= BLOCK_ROWS) {
+      dots.group(rows, rows, query, key, scale, at(R9, 0), 0, lines());
     } else {
       // The second block makes the keys floats once more: that is a part of their loads for most
       // types, and takes less time than 8 rows without anything between their multiply-adds.
       Address second = query.plus(BLOCK_ROWS * decoder.vectors() * Decoder.BYTES);
-      dots.group(query, key, scale, at(R9, 0), 0, lines() / 2);
-      dots.group(second, key, scale, at(R9, blockScoreBytes), lines() / 2, lines());
+      int lines = lines();
+      int most = BLOCK_ROWS;
+      dots.group(most, lastRows(), query, key, scale, at(R9, 0), 0, lines / 2);
+      dots.group(lastRows(), most, second, key, scale, at(R9, blockScoreBytes), lines / 2, lines);
     }
+  }
+
+  /** Rows of the last block. */
+  private int lastRows() {
+    return rows <= BLOCK_ROWS ? rows : rows - BLOCK_ROWS;
   }
 
   /** Query rows are read for every 4 keys; in a heap array each vector lies in two cache lines. */

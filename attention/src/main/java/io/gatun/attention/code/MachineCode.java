@@ -73,7 +73,7 @@ public final class MachineCode {
 
   private record Tiles(RowCode keys, RowCode values, int rows, int sharers) {}
 
-  private record TwoBlocks(RowCode keys, RowCode values) {}
+  private record TwoBlocks(RowCode keys, RowCode values, int rows) {}
 
   private record Blocks(RowCode keys, RowCode values) {}
 
@@ -85,7 +85,7 @@ public final class MachineCode {
   /**
    * Scores of query rows against keys.
    *
-   * @param rows query rows that count, 1 or 4
+   * @param rows query rows that count, 1 to 4
    * @throws IllegalStateException if machine code is not to be had here; the message says why
    */
   public static MachineCode ofKeys(RowCode keys, int rows) {
@@ -164,16 +164,18 @@ public final class MachineCode {
    * The same as {@link #ofTiles} for two blocks of rows at once: what was read from memory meets both
    * while it is in the first cache. Queries, state, and sums of the second follow those of the first; each has
    * scores for a tile.
+   *
+   * @param rows query rows that count, 5 to 8
    */
   public static MachineCode ofTwoBlocks(
-      RowCode keys, RowCode values, float weightScale, Power2 power, int tileTokens) {
+      RowCode keys, RowCode values, int rows, float weightScale, Power2 power, int tileTokens) {
     return made(
-        new TwoBlocks(keys, values),
+        new TwoBlocks(keys, values, rows),
         a -> {
           int scoreBytes = tileTokens * BLOCK_ROWS * Float.BYTES;
           int vectors = new Decoder(values).vectors();
-          KeyCode scores = KeyCode.ofTwo(a, keys, scoreBytes);
-          ValueCode sums = ValueCode.ofTwo(a, values, scores.scratch(), scoreBytes);
+          KeyCode scores = KeyCode.ofTwo(a, keys, rows, scoreBytes);
+          ValueCode sums = ValueCode.ofTwo(a, values, rows, scores.scratch(), scoreBytes);
           Frame.enter(a, scores.scratch() + sums.sumsScratch());
           scores.writeBeginning();
           Label next = new Label();
@@ -181,7 +183,7 @@ public final class MachineCode {
           scores.write();
           new SoftmaxCode(a, power, vectors, BLOCK_ROWS, weightScale, true).write();
           toBlock(a, 1, scoreBytes, vectors);
-          new SoftmaxCode(a, power, vectors, BLOCK_ROWS, weightScale, false).write();
+          new SoftmaxCode(a, power, vectors, rows - BLOCK_ROWS, weightScale, false).write();
           toBlock(a, -1, scoreBytes, vectors);
           sums.write();
           overTiles(a, keys, values, tileTokens, next);

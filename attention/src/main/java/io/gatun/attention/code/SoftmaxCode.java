@@ -70,7 +70,7 @@ final class SoftmaxCode {
    * Will write the code.
    *
    * @param vectors of a row of sums
-   * @param rows sums that count, 1 or 4
+   * @param rows sums that count, 1 to 4
    * @param weightScale what weights are multiplied with when they are stored
    * @param asks whether it asks for the first values to come
    */

@@ -23,7 +23,7 @@ import io.gatun.attention.code.Call.Field;
 import io.gatun.cache.KvType;
 
 /**
- * Writes the loop of the weighted sums: some vectors of the sums of 4 rows, or 8, or 1, stay in
+ * Writes the loop of the weighted sums: some vectors of the sums of all rows, 1 to 8, stay in
  * registers while the tokens go by.
  *
  * <pre>
@@ -79,7 +79,7 @@ final class ValueCode {
   /**
    * Will write the code for values of this format.
    *
-   * @param rows sums that count, 1 or 4
+   * @param rows sums that count, 1 to 4
    * @param sharers how many calls for the same values share the asking for those to come
    * @param fresh whether the tokens are summed up by themselves and then added to what there is;
    *     otherwise each token is added to it
@@ -113,13 +113,14 @@ final class ValueCode {
   }
 
   /**
-   * Will write the code for whole groups of 4 tokens and two blocks of 4 rows of sums, as {@code
-   * fresh} ones.
+   * Will write the code for whole groups of 4 tokens and two blocks of rows of sums, as {@code fresh}
+   * ones.
    *
+   * @param rows sums that count, 5 to 8
    * @param blockWeightBytes from the weights of the first block to those of the second
    */
-  static ValueCode ofTwo(Assembler a, RowCode values, int sumsAt, int blockWeightBytes) {
-    ValueCode code = new ValueCode(a, values, 2 * BLOCK_ROWS, 1, true, sumsAt);
+  static ValueCode ofTwo(Assembler a, RowCode values, int rows, int sumsAt, int blockWeightBytes) {
+    ValueCode code = new ValueCode(a, values, rows, 1, true, sumsAt);
     code.blockWeightBytes = blockWeightBytes;
     return code;
   }
@@ -234,7 +235,8 @@ final class ValueCode {
     a.movImmediate(R13, BATCH);
     a.cmp(R13, R14);
     a.cmov(Condition.ABOVE, R13, R14);
-    int most = rows == 1 ? SUMS_OF_ONE : SUMS / rows;
+    // Even, since some types are read by pairs of vectors.
+    int most = rows == 1 ? SUMS_OF_ONE : SUMS / rows & -2;
     if (values.type().quantized()) {
       // A part is of one group of codes, which have a scale in common, or of half of one.
       most = Math.min(most, Decoder.vectorsOfGroup());
