@@ -230,8 +230,45 @@ final class DecodeBatch {
         int last = ownSplit(sequence, own + runEnd - 1 - piece);
         groups.workers()[worker].restart((last + 1L) * RowBlock.SPLIT);
       }
-      piece(worker, sequence, inStretch / width, ownSplit(sequence, own));
+      int head = inStretch / width;
+      int split = ownSplit(sequence, own);
+      int more = sequences == 1 ? several(worker, head, split, runEnd - piece) : 0;
+      if (more > 0) {
+        piece += more - 1;
+      } else {
+        piece(worker, sequence, head, split);
+      }
     }
+  }
+
+  /**
+   * Works several splits of the only sequence through at once, if that can be done; returns how many.
+   *
+   * @param most splits that this worker has of the head, from {@code split} on
+   */
+  private int several(int worker, int head, int split, int most) {
+    // Between the sinks and a window there are splits that are not seen.
+    int seen = split < sinkSplits[0] ? sinkSplits[0] - split : most;
+    RowBlock rows = groups.workers()[worker];
+    if (!rows.holds(call, head)) {
+      rows.begin(call, head);
+      groups.add(rows, q, numbers[0], head, lengths[0] - 1);
+      rows.ready();
+    }
+    int done =
+        rows.splits(
+            views[0],
+            layer,
+            head,
+            (long) split * RowBlock.SPLIT,
+            Math.min(most, seen),
+            store,
+            partialOffset(0, head, visibleIndex(0, split)),
+            partialBytes);
+    if (done > 0 && left.addAndGet(head, -done) == 0) {
+      merge(rows, 0, 0, head);
+    }
+    return done;
   }
 
   private void piece(int worker, int sequence, int head, int split) {
@@ -278,8 +315,8 @@ final class DecodeBatch {
       for (int i = 0; i < count; i++) {
         groups.add(rows, q, numbers[mine[i]], head, lengths[mine[i]] - 1);
       }
+      rows.ready();
     }
-    rows.ready();
     rows.split(views[leader], layer, head, (long) split * RowBlock.SPLIT);
     for (int i = 0; i < count; i++) {
       long at = partialOffset(mine[i], head, visibleIndex(mine[i], split));

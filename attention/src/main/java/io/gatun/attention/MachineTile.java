@@ -20,6 +20,8 @@ final class MachineTile implements TileKernel {
   /** Widest rows that two blocks are taken with at once. */
   private static final int MOST_OF_TWO = 256;
 
+  private static final int SPLIT_TILES = RowBlock.SPLIT / RowBlock.TILE;
+
   private final RowFormat keys;
   private final RowFormat values;
   private final int keyStride;
@@ -78,11 +80,12 @@ final class MachineTile implements TileKernel {
 
   private MachineCode tiles(int rows, int sharers, float scale) {
     return MachineCode.ofTiles(
-        keys.code(), values.code(), rows, sharers, scale, POWER, RowBlock.TILE);
+        keys.code(), values.code(), rows, sharers, scale, POWER, RowBlock.TILE, SPLIT_TILES);
   }
 
   private MachineCode twoBlocks(int rows, float scale) {
-    return MachineCode.ofTwoBlocks(keys.code(), values.code(), rows, scale, POWER, RowBlock.TILE);
+    return MachineCode.ofTwoBlocks(
+        keys.code(), values.code(), rows, scale, POWER, RowBlock.TILE, SPLIT_TILES);
   }
 
   @Override
@@ -106,8 +109,9 @@ final class MachineTile implements TileKernel {
     int count = rows.count == 1 ? 1 : rows.blocks * Kernels.ROWS;
     Call call = ahead.call();
     set(call, rows, count, tokens);
-    call.set(Field.TILES, tiles);
+    call.set(Field.TILES, rows.splits > 0 ? SPLIT_TILES : tiles);
     call.set(Field.BLOCKS, rows.blocks);
+    setSplits(call, rows, tiles);
     memory(
         call,
         keyMemory,
@@ -139,6 +143,7 @@ final class MachineTile implements TileKernel {
       return ofOne;
     }
     if (inTurn || rows.blocks > 1 && !two) {
+      // Splits are not asked for of it: see most.
       return ofRowsInTurn;
     }
     if (rows.count == groupHeads && ofGroup != null) {
@@ -167,6 +172,23 @@ final class MachineTile implements TileKernel {
     call.set(Field.STATE, (long) rows.stateAt * Float.BYTES);
     call.set(Field.SUMS, (long) rows.sumsAt * Float.BYTES);
     call.set(Field.FACTOR, Float.floatToRawIntBits(rows.factor));
+  }
+
+  /** Sets where results of whole splits go, having seen to it that there is room. */
+  private void setSplits(Call call, Rows rows, int tiles) {
+    call.set(Field.SPLITS, rows.splits);
+    if (rows.splits == 0) {
+      return;
+    }
+    if (tiles != rows.splits * SPLIT_TILES || rows.blocks > most()) {
+      throw new IllegalArgumentException(
+          "%d splits of %d tiles, %d blocks".formatted(rows.splits, tiles, rows.blocks));
+    }
+    long bytes = (long) rows.count * (valueStride + 2) * Float.BYTES;
+    Objects.checkFromIndexSize(
+        rows.storeAt, (rows.splits - 1) * rows.storeBytes + bytes, rows.store.byteSize());
+    call.set(Field.STORE, rows.store.address() + rows.storeAt);
+    call.set(Field.PART_BYTES, rows.storeBytes);
   }
 
   /** Sets where keys and values lie, having seen to it that they do. */

@@ -49,6 +49,12 @@ final class RowBlock {
   private static final int ROWS = Kernels.ROWS;
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
 
+  /**
+   * Bytes of rows that one call of a kernel works through, if that is a split or more: some 100
+   * microseconds, for which a garbage collection may have to wait.
+   */
+  private static final int CALL_BYTES = 1 << 20;
+
   private final AttentionOptions options;
   private final KeyKernel keyKernel;
   private final ValueKernel valueKernel;
@@ -65,6 +71,8 @@ final class RowBlock {
 
   private final RowsAhead rowsAhead;
   private final boolean valuesApart;
+
+  private final int bytesPerToken;
 
   /** Tokens that are read ahead at a time where nothing can be prefetched. */
   private final int aheadTokens;
@@ -122,7 +130,8 @@ final class RowBlock {
     this.lanes = ROWS * group;
     this.valuesApart = kernels.asksForValues();
     this.rowsAhead = new RowsAhead(layout, valuesApart);
-    this.aheadTokens = Math.clamp(AHEAD_BYTES / bytesPerToken(layout), TILE, SPLIT) / TILE * TILE;
+    this.bytesPerToken = bytesPerToken(layout);
+    this.aheadTokens = Math.clamp(AHEAD_BYTES / bytesPerToken, TILE, SPLIT) / TILE * TILE;
     this.stateFloats = 3 * lanes;
     this.tile = new Tile(layout, group, TILE, arena);
     int padded = padded(mostRows);
@@ -216,17 +225,22 @@ final class RowBlock {
     Arrays.fill(positions, rows, padded(rows), rows == 0 ? -1 : positions[rows - 1]);
   }
 
-  /** Completes the last block, and clears what the splits were merged to. */
+  /** Completes the last block: all rows have been added. */
   void ready() {
     fillUp();
-    int padded = padded(rows);
-    Arrays.fill(maxima.array(), 0, padded, Float.NEGATIVE_INFINITY);
-    Arrays.fill(totals.array(), 0, padded, 0f);
-    Arrays.fill(merged.array(), 0, padded * valueKernel.stride(), 0f);
+  }
+
+  /** Clears what splits are merged to. */
+  private void clearMerged(int first, int count) {
+    Arrays.fill(maxima.array(), first, first + count, Float.NEGATIVE_INFINITY);
+    Arrays.fill(totals.array(), first, first + count, 0f);
+    int stride = valueKernel.stride();
+    Arrays.fill(merged.array(), first * stride, (first + count) * stride, 0f);
   }
 
   /** Works through all splits that the rows see, and merges them. */
   void splits(KvView view, int layer, int kvHead) {
+    clearMerged(0, rows);
     restart(Long.MAX_VALUE);
     long window = options.windowStart(lowest);
     for (long start = 0; start <= highest; start += SPLIT) {
@@ -246,12 +260,55 @@ final class RowBlock {
     aheadLimit = limit;
   }
 
-  /** Works through the split that begins at {@code start}, from nothing. */
-  void split(KvView view, int layer, int kvHead, long start) {
+  /** Begins a split: nothing is seen yet. */
+  private void clear() {
     for (int block = 0; block < rows; block += ROWS) {
       softmax.clear(state.array(), block / ROWS * stateFloats);
     }
     Arrays.fill(sums.array(), 0, padded(rows) * valueKernel.stride(), 0f);
+  }
+
+  /**
+   * Works through splits that follow each other, from {@code start} on, and leaves all rows' results
+   * as {@link #store} does, if there is a kernel that does this at once.
+   *
+   * @param most splits that are wanted
+   * @param storeBytes from a split's results to those of the next
+   * @return how many were done; 0 if the first one is to be worked through by {@link #split}
+   */
+  int splits(
+      KvView view,
+      int layer,
+      int kvHead,
+      long start,
+      int most,
+      MemorySegment store,
+      long storeAt,
+      long storeBytes) {
+    if (tileKernel == null || rows > tileKernel.most() * ROWS) {
+      return 0;
+    }
+    int atOnce = Math.clamp(CALL_BYTES / (bytesPerToken * SPLIT), 1, most);
+    int count = wholeTiles(view, start, start + (long) atOnce * SPLIT) / (SPLIT / TILE);
+    if (count == 0) {
+      return 0;
+    }
+    clear();
+    int tiles = count * (SPLIT / TILE);
+    ahead(view, layer, kvHead, start, start + (long) count * SPLIT, true);
+    prepare(0, Math.ceilDiv(rows, ROWS), rows);
+    tileRows.splits = count;
+    tileRows.store = store;
+    tileRows.storeAt = storeAt;
+    tileRows.storeBytes = storeBytes;
+    tile.takeAll(tileKernel, view, layer, kvHead, start, tiles, tileRows, rowsAhead);
+    rowsAhead.finish();
+    return count;
+  }
+
+  /** Works through the split that begins at {@code start}, from nothing. */
+  void split(KvView view, int layer, int kvHead, long start) {
+    clear();
     for (long from = start; from < start + SPLIT && from <= highest; ) {
       int tiles = wholeTiles(view, from, start + SPLIT);
       if (tiles > 0) {
@@ -425,6 +482,7 @@ final class RowBlock {
 
   /** Sets the rows of some blocks for the kernel that takes whole tiles. */
   private void prepare(int block, int blocks, int count) {
+    tileRows.splits = 0;
     tileRows.blocks = blocks;
     tileRows.queriesAt = block * keyKernel.stride();
     tileRows.stateAt = block / ROWS * stateFloats;
@@ -528,6 +586,7 @@ final class RowBlock {
    */
   void mergeStored(
       int first, int count, MemorySegment store, long offset, long splitBytes, int splits) {
+    clearMerged(first, count);
     if (softmax.mergeParts(
         rowsAhead.call(),
         store,

@@ -40,6 +40,15 @@ interface TileKernel {
     /** Its scratch, {@link #scratchBytes}. */
     final MemorySegment scratch;
 
+    /** Whole splits that the tiles make up, whose results are stored; or 0. */
+    int splits;
+
+    /** Where the first one's result goes, {@code [count][stride + 2]}, and the bytes to the next's. */
+    MemorySegment store;
+
+    long storeAt;
+    long storeBytes;
+
     /** Where the queries begin that {@link #takeBlocks} has copied to the scratch, and how many blocks. */
     private int copiedAt;
 
@@ -104,6 +113,7 @@ interface TileKernel {
    * @param values rows {@code [tokens][valueDim]} from byte {@code valueOffset} on
    * @param valueScales where in {@code values} the scales of the first row lie
    * @param tokens of a tile, whole vectors of scores; {@link RowBlock#TILE} where there are several
+   * @param rows where they are at most {@link #most} blocks, tiles may be those of whole splits
    * @param asked for how many tokens rows to come are asked for
    */
   void take(

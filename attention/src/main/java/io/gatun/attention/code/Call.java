@@ -75,7 +75,11 @@ public final class Call {
     /** Bytes from a row of a part to that of the next. */
     PART_BYTES,
     /** Bytes from a tile to the next. */
-    TILE_BYTES
+    TILE_BYTES,
+    /** Splits to work through, each of so many tiles; 0 if it is a part of one. Counted down. */
+    SPLITS,
+    /** Address where the first split's result goes; others follow at a distance of {@link #PART_BYTES}. */
+    STORE
   }
 
   private static final int FIELDS = Field.values().length;

@@ -46,6 +46,7 @@ final class DotCode {
   private final Assembler a;
   private final Decoder decoder;
   private final boolean half;
+  private final boolean codes;
   private final int before;
 
   /**
@@ -59,6 +60,7 @@ final class DotCode {
     this.a = a;
     this.decoder = new Decoder(keys);
     this.half = stored == KvType.F16;
+    this.codes = keys.type().quantized();
     this.before = before;
   }
 
@@ -192,8 +194,9 @@ final class DotCode {
       for (int row = 0; row < rows; row++) {
         Address from = query.plus((row * vectors + v) * Decoder.BYTES);
         // Folding the load into both of its uses saves an instruction; all of them would be more
-        // loads than there are places to do them.
-        boolean folded = row % 2 == 0 && v > 0;
+        // loads than there are places to do them, but for codes, with which there is more to
+        // compute.
+        boolean folded = v > 0 && (row % 2 == 0 || codes);
         if (!folded) {
           a.vload(QUERY, from);
         }

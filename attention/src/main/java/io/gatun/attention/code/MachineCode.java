@@ -118,6 +118,7 @@ public final class MachineCode {
    *     each tile in one after the other, be it in one call or in several
    * @param weightScale what weights are multiplied with before the values come to them
    * @param tileTokens tokens of a tile, where there are several
+   * @param splitTiles tiles of a split, of which one call works through several, where no blocks share
    */
   public static MachineCode ofTiles(
       RowCode keys,
@@ -126,7 +127,8 @@ public final class MachineCode {
       int sharers,
       float weightScale,
       Power2 power,
-      int tileTokens) {
+      int tileTokens,
+      int splitTiles) {
     return made(
         new Tiles(keys, values, rows, sharers),
         a -> {
@@ -157,6 +159,9 @@ public final class MachineCode {
                 });
           }
           overTiles(a, keys, values, tileTokens, next);
+          if (sharers == 1) {
+            new SplitEndCode(a, rows, vectors).write(splitTiles, next);
+          }
         });
   }
 
@@ -168,7 +173,13 @@ public final class MachineCode {
    * @param rows query rows that count, 5 to 8
    */
   public static MachineCode ofTwoBlocks(
-      RowCode keys, RowCode values, int rows, float weightScale, Power2 power, int tileTokens) {
+      RowCode keys,
+      RowCode values,
+      int rows,
+      float weightScale,
+      Power2 power,
+      int tileTokens,
+      int splitTiles) {
     return made(
         new TwoBlocks(keys, values, rows),
         a -> {
@@ -187,6 +198,7 @@ public final class MachineCode {
           toBlock(a, -1, scoreBytes, vectors);
           sums.write();
           overTiles(a, keys, values, tileTokens, next);
+          new SplitEndCode(a, rows, vectors).write(splitTiles, next);
         });
   }
 

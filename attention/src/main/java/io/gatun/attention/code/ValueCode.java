@@ -363,20 +363,32 @@ final class ValueCode {
       decoder.load(a, first + i, at(RSI, token * rowBytes), VALUES + i, RAW, Decoder.LEVELS);
     }
     for (int row = 0; row < rows; row++) {
-      weight(first, token, row, alone);
+      // With codes there is more to compute, and room for more loads: see DotCode.
+      boolean folded = values.type().quantized() && !alone && row % 2 == 1;
+      if (!folded) {
+        weight(first, token, row, alone);
+      }
       for (int i = 0; i < count; i++) {
-        a.vfma(row * count + i, VALUES + i, WEIGHT);
+        if (folded) {
+          a.vfmaBroadcast(row * count + i, VALUES + i, weight(token, row, true));
+        } else {
+          a.vfma(row * count + i, VALUES + i, WEIGHT);
+        }
       }
     }
   }
 
-  private void weight(int first, int token, int row, boolean alone) {
+  /** Where a weight lies. */
+  private Address weight(int token, int row, boolean scaled) {
     int place = (row % BLOCK_ROWS * TOKENS + token) * Float.BYTES;
-    boolean scaled = values.type().quantized() && !alone;
     int block = row / BLOCK_ROWS;
-    Address from =
-        scaled ? at(RSP, block * Decoder.BYTES + place) : at(RAX, block * blockWeightBytes + place);
-    a.vbroadcast(WEIGHT, from);
+    return scaled
+        ? at(RSP, block * Decoder.BYTES + place)
+        : at(RAX, block * blockWeightBytes + place);
+  }
+
+  private void weight(int first, int token, int row, boolean alone) {
+    a.vbroadcast(WEIGHT, weight(token, row, values.type().quantized() && !alone));
     if (values.type().quantized() && alone) {
       int group = first / Decoder.vectorsOfGroup() * KvType.SCALE_BYTES;
       a.vmulBroadcast(WEIGHT, WEIGHT, at(RBX, group));
