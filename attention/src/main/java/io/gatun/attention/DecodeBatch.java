@@ -13,6 +13,9 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
  * is brought in once and the vectors of a block of rows are filled by several sequences. Results do
  * not depend on it, since a row of a {@link RowBlock} does not depend on the others.
  *
+ * <p>Of a single sequence, pieces that follow each other are worked through at once where a kernel can
+ * do that.
+ *
  * <p>The sequences are taken shortest first. For each the leader is the earlier one that it shares
  * the most splits with, and sharing is transitive, since only whole beginnings count: so the first
  * sequence with some split's memory is found by going from leader to leader. Being the shortest, it
@@ -53,6 +56,7 @@ final class DecodeBatch {
   private AtomicIntegerArray left = new AtomicIntegerArray(0);
 
   // The call under way.
+  private boolean apart; // no sequences share memory
   private int pieces;
   private int piecesPerTask;
   private long call;
@@ -122,6 +126,7 @@ final class DecodeBatch {
   private int plan() {
     int tasks = 0;
     long stored = 0;
+    apart = true;
     for (int i = 0; i < sequences; i++) {
       long position = lengths[i] - 1;
       splits[i] = Math.toIntExact(position / RowBlock.SPLIT + 1);
@@ -129,12 +134,13 @@ final class DecodeBatch {
       long sinks = Math.ceilDiv((long) groups.options().sinkTokens(), RowBlock.SPLIT);
       sinkSplits[i] = (int) Math.min(windowSplits[i], sinks);
       findLeader(i);
+      apart &= sharedSplits[i] == 0;
       firstPieces[i] = tasks;
       tasks = Math.addExact(tasks, Math.multiplyExact(ownSplits(i), groups.kvHeads()));
       firstPartials[i] = stored;
       stored += visibleSplits(i);
       for (int head = 0; head < groups.kvHeads(); head++) {
-        left.set(i * groups.kvHeads() + head, visibleSplits(i));
+        left.set(name(i, head), visibleSplits(i));
       }
     }
     store = partials.of(stored);
@@ -232,7 +238,7 @@ final class DecodeBatch {
       }
       int head = inStretch / width;
       int split = ownSplit(sequence, own);
-      int more = sequences == 1 ? several(worker, head, split, runEnd - piece) : 0;
+      int more = apart ? several(worker, sequence, head, split, runEnd - piece) : 0;
       if (more > 0) {
         piece += more - 1;
       } else {
@@ -242,33 +248,40 @@ final class DecodeBatch {
   }
 
   /**
-   * Works several splits of the only sequence through at once, if that can be done; returns how many.
+   * Works several splits of a sequence through at once, if that can be done; returns how many.
    *
    * @param most splits that this worker has of the head, from {@code split} on
    */
-  private int several(int worker, int head, int split, int most) {
+  private int several(int worker, int sequence, int head, int split, int most) {
     // Between the sinks and a window there are splits that are not seen.
-    int seen = split < sinkSplits[0] ? sinkSplits[0] - split : most;
+    int sinks = sinkSplits[sequence];
+    int seen = split < sinks ? sinks - split : most;
     RowBlock rows = groups.workers()[worker];
-    if (!rows.holds(call, head)) {
-      rows.begin(call, head);
-      groups.add(rows, q, numbers[0], head, lengths[0] - 1);
+    int name = name(sequence, head);
+    if (!rows.holds(call, name)) {
+      rows.begin(call, name);
+      groups.add(rows, q, numbers[sequence], head, lengths[sequence] - 1);
       rows.ready();
     }
     int done =
         rows.splits(
-            views[0],
+            views[sequence],
             layer,
             head,
             (long) split * RowBlock.SPLIT,
             Math.min(most, seen),
             store,
-            partialOffset(0, head, visibleIndex(0, split)),
+            partialOffset(sequence, head, visibleIndex(sequence, split)),
             partialBytes);
-    if (done > 0 && left.addAndGet(head, -done) == 0) {
-      merge(rows, 0, 0, head);
+    if (done > 0 && left.addAndGet(name, -done) == 0) {
+      merge(rows, 0, sequence, head);
     }
     return done;
+  }
+
+  /** Names a head of a sequence within a call. */
+  private int name(int sequence, int head) {
+    return sequence * groups.kvHeads() + head;
   }
 
   private void piece(int worker, int sequence, int head, int split) {
@@ -309,7 +322,7 @@ final class DecodeBatch {
     }
     RowBlock rows = groups.workers()[worker];
     // Rows of a single sequence stay as they are from one split to the next.
-    int name = count == 1 ? mine[0] * groups.kvHeads() + head : -1;
+    int name = count == 1 ? name(mine[0], head) : -1;
     if (name < 0 || !rows.holds(call, name)) {
       rows.begin(call, name);
       for (int i = 0; i < count; i++) {
@@ -323,7 +336,7 @@ final class DecodeBatch {
       rows.store(i * groups.group(), groups.group(), store, at);
     }
     for (int i = 0; i < count; i++) {
-      if (left.decrementAndGet(mine[i] * groups.kvHeads() + head) == 0) {
+      if (left.decrementAndGet(name(mine[i], head)) == 0) {
         merge(rows, i * groups.group(), mine[i], head);
       }
     }

@@ -10,9 +10,10 @@ import java.util.function.Function;
  * Weight matrices times activations, on all threads of a team.
  *
  * <p>One token: rows are streamed from the mapping once, which is all that memory allows. Several
- * tokens: a panel of rows is decoded once and multiplied with all tokens from registers, so that a weight is read from memory once per batch. Both sum in the same
- * order (see {@link Lanes}), so a token's bits do not depend on the batch that it came in, on the
- * number of threads or on how rows are cut into tasks.
+ * tokens: a panel of rows is decoded once and multiplied with all tokens from registers, so that a
+ * weight is read from memory once per batch. Both sum in the same order (see {@link Lanes}), so a
+ * token's bits do not depend on the batch that it came in, on the number of threads or on how rows
+ * are cut into tasks.
  *
  * <p>Thread rules: one call at a time. Allocates nothing per call.
  */
