@@ -1,5 +1,7 @@
 package io.gatun.attention;
 
+import io.gatun.attention.code.Power2;
+
 /**
  * 2^x in f32, the same bits in scalar and in vector code: the integer part goes into the exponent,
  * a polynomial of degree 6 gives the rest, fitted to 2^f on [-0.5, 0.5] for the least greatest
@@ -21,6 +23,9 @@ final class Exp2 {
 
   /** log2(e), which turns a natural exponent into one of 2. */
   static final float LOG2_E = 1.44269504f;
+
+  /** What machine code computes it with. */
+  static final Power2 IN_CODE = new Power2(ROUND, LEAST, C6, C5, C4, C3, C2, C1);
 
   private Exp2() {}
 

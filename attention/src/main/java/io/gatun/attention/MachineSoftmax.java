@@ -35,9 +35,9 @@ final class MachineSoftmax implements SoftmaxKernel {
   MachineSoftmax(int stride, float weightScale) {
     this.stride = stride;
     this.weightScale = weightScale;
-    this.step = SplitCode.step(stride, weightScale, MachineTile.POWER);
+    this.step = SplitCode.step(stride, weightScale, Exp2.IN_CODE);
     this.add = SplitCode.add();
-    this.merge = SplitCode.merge(stride, MachineTile.POWER);
+    this.merge = SplitCode.merge(stride, Exp2.IN_CODE);
   }
 
   @Override

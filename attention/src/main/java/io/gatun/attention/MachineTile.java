@@ -3,15 +3,11 @@ package io.gatun.attention;
 import io.gatun.attention.code.Call;
 import io.gatun.attention.code.Call.Field;
 import io.gatun.attention.code.MachineCode;
-import io.gatun.attention.code.Power2;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 /** A tile in machine code. */
 final class MachineTile implements TileKernel {
-  static final Power2 POWER =
-      new Power2(Exp2.ROUND, Exp2.LEAST, Exp2.C6, Exp2.C5, Exp2.C4, Exp2.C3, Exp2.C2, Exp2.C1);
-
   /** Floats of a vector of scores, and vectors of the state. */
   private static final int LANES = MachineCode.LANES;
 
@@ -75,17 +71,17 @@ final class MachineTile implements TileKernel {
     } else {
       ofGroup = null;
     }
-    ofBlocks = MachineCode.ofBlocks(keys.code(), values.code(), scale, POWER, RowBlock.TILE);
+    ofBlocks = MachineCode.ofBlocks(keys.code(), values.code(), scale, Exp2.IN_CODE, RowBlock.TILE);
   }
 
   private MachineCode tiles(int rows, int sharers, float scale) {
     return MachineCode.ofTiles(
-        keys.code(), values.code(), rows, sharers, scale, POWER, RowBlock.TILE, SPLIT_TILES);
+        keys.code(), values.code(), rows, sharers, scale, Exp2.IN_CODE, RowBlock.TILE, SPLIT_TILES);
   }
 
   private MachineCode twoBlocks(int rows, float scale) {
     return MachineCode.ofTwoBlocks(
-        keys.code(), values.code(), rows, scale, POWER, RowBlock.TILE, SPLIT_TILES);
+        keys.code(), values.code(), rows, scale, Exp2.IN_CODE, RowBlock.TILE, SPLIT_TILES);
   }
 
   @Override

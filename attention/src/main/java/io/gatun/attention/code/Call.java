@@ -5,6 +5,9 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * What a kernel is called with, apart from addresses: 8 bytes each, in the order of {@link Field}.
+ * The names are those of attention; products of weights use some of them for what is alike, as the
+ * {@code run} methods of {@link RowsCode}, {@link StoredLanesCode}, {@link TransposeCode} and {@link
+ * PanelCode} show.
  *
  * <p>Design note: an array, since some thirty numbers are set for each call. Were it memory outside
  * the heap, each would bring the checks of a memory segment with it, and C2 would need seconds for
