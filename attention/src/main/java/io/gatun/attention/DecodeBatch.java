@@ -13,8 +13,8 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
  * is brought in once and the vectors of a block of rows are filled by several sequences. Results do
  * not depend on it, since a row of a {@link RowBlock} does not depend on the others.
  *
- * <p>Of a single sequence, pieces that follow each other are worked through at once where a kernel can
- * do that.
+ * <p>Where no sequences share memory, pieces that follow each other are worked through at once if a
+ * kernel can do that.
  *
  * <p>The sequences are taken shortest first. For each the leader is the earlier one that it shares
  * the most splits with, and sharing is transitive, since only whole beginnings count: so the first

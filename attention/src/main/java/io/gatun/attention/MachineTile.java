@@ -134,12 +134,18 @@ final class MachineTile implements TileKernel {
             rows.state.memory());
   }
 
+  /** There is code that was made for just so many rows: it stores no more and no fewer. */
+  @Override
+  public boolean stores(int rows) {
+    return rows == 1 || rows == groupHeads && rows <= most() * Kernels.ROWS;
+  }
+
   private MachineCode code(Rows rows, boolean two, boolean inTurn) {
     if (rows.count == 1) {
       return ofOne;
     }
     if (inTurn || rows.blocks > 1 && !two) {
-      // Splits are not asked for of it: see most.
+      // Splits are not asked for of it: see stores.
       return ofRowsInTurn;
     }
     if (rows.count == groupHeads && ofGroup != null) {
@@ -176,9 +182,9 @@ final class MachineTile implements TileKernel {
     if (rows.splits == 0) {
       return;
     }
-    if (tiles != rows.splits * SPLIT_TILES || rows.blocks > most()) {
+    if (tiles != rows.splits * SPLIT_TILES || !stores(rows.count)) {
       throw new IllegalArgumentException(
-          "%d splits of %d tiles, %d blocks".formatted(rows.splits, tiles, rows.blocks));
+          "%d splits of %d tiles, %d rows".formatted(rows.splits, tiles, rows.count));
     }
     long bytes = (long) rows.count * (valueStride + 2) * Float.BYTES;
     Objects.checkFromIndexSize(

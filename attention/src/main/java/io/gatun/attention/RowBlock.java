@@ -212,22 +212,17 @@ final class RowBlock {
 
   /** The rows since the last path's end were taken with this path; fills up the last block. */
   void endPath(int path) {
-    fillUp();
+    ready();
     rows = padded(rows);
     pathNumbers[paths] = path;
     pathEnds[paths++] = rows;
   }
 
-  /** Completes the last block with rows of zeros. */
-  private void fillUp() {
+  /** All rows have been added: completes the last block with rows of zeros. */
+  void ready() {
     tileRows.changed();
     Arrays.fill(q.array(), rows * keyKernel.stride(), padded(rows) * keyKernel.stride(), 0f);
     Arrays.fill(positions, rows, padded(rows), rows == 0 ? -1 : positions[rows - 1]);
-  }
-
-  /** Completes the last block: all rows have been added. */
-  void ready() {
-    fillUp();
   }
 
   /** Clears what splits are merged to. */
@@ -285,7 +280,7 @@ final class RowBlock {
       MemorySegment store,
       long storeAt,
       long storeBytes) {
-    if (tileKernel == null || rows > tileKernel.most() * ROWS) {
+    if (tileKernel == null || !tileKernel.stores(rows)) {
       return 0;
     }
     int atOnce = Math.clamp(CALL_BYTES / (bytesPerToken * SPLIT), 1, most);

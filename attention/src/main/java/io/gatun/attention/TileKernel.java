@@ -102,6 +102,9 @@ interface TileKernel {
       Rows rows,
       RowsAhead ahead);
 
+  /** Whether {@link #take} stores the results of whole splits of so many rows. */
+  boolean stores(int rows);
+
   /** How many blocks {@link #take} takes at once: where there are more, one after the other. */
   int most();
 
@@ -113,7 +116,7 @@ interface TileKernel {
    * @param values rows {@code [tokens][valueDim]} from byte {@code valueOffset} on
    * @param valueScales where in {@code values} the scales of the first row lie
    * @param tokens of a tile, whole vectors of scores; {@link RowBlock#TILE} where there are several
-   * @param rows where they are at most {@link #most} blocks, tiles may be those of whole splits
+   * @param rows with splits to store only if it {@link #stores} so many
    * @param asked for how many tokens rows to come are asked for
    */
   void take(

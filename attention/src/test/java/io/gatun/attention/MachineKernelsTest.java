@@ -433,6 +433,49 @@ class MachineKernelsTest {
     }
   }
 
+  static Stream<Arguments> groups() {
+    List<Arguments> all = new ArrayList<>();
+    for (int group = 1; group <= 9; group++) {
+      for (KvType type : KvType.values()) {
+        all.add(Arguments.of(group, type, group % 2 == 0 ? 64 : 128));
+      }
+    }
+    return all.stream();
+  }
+
+  /** Decode works several splits through in one call, where their rows follow each other. */
+  @ParameterizedTest
+  @MethodSource("groups")
+  void severalSplitsInACallGiveTheSameBits(int group, KvType type, int headDim) {
+    KvShape shape = new KvShape(1, 1, headDim, headDim);
+    try (Fixture f = new Fixture(group, shape, type, type, 4096, group);
+        Team team = Team.of(1)) {
+      // 21 splits, of which a task gets 2, or 3 with the last ones: in two whole blocks and a part.
+      f.append(10_500);
+      MemorySegment q = f.queries(1);
+      for (AttentionOptions options :
+          List.of(f.options, f.options.withWindow(6000).withSinkTokens(1100))) {
+        MemorySegment expected = f.outputs(1);
+        MemorySegment actual = f.outputs(1);
+        decode(f, options, team, new VectorKernels(), q, expected);
+        decode(f, options, team, new MachineKernels(), q, actual);
+        assertThat(actual.mismatch(expected)).as("%s", options).isEqualTo(-1);
+      }
+    }
+  }
+
+  private static void decode(
+      Fixture f,
+      AttentionOptions options,
+      Team team,
+      Kernels kernels,
+      MemorySegment q,
+      MemorySegment out) {
+    try (GqaAttention attention = GqaAttention.create(f.layout(), options, team, kernels)) {
+      attention.decode(f.cache.live(), 0, q, out);
+    }
+  }
+
   private static void run(
       Fixture f,
       AttentionOptions options,

@@ -41,8 +41,11 @@ final class KeyCode {
 
   private static final int BLOCK_ROWS = 4;
 
-  /** Where the query rows lie in the scratch: the values' loop and the softmax use its beginning. */
-  private static final int QUERY_AT = ValueCode.scratch();
+  /**
+   * Where the query rows lie in the scratch: the values' loop, the softmax and the end of a split use
+   * its beginning.
+   */
+  private static final int QUERY_AT = Math.max(ValueCode.scratch(), SplitEndCode.scratch());
 
   /** The first register for the copying of queries. */
   private static final int COPY = 16;

@@ -34,7 +34,7 @@ import io.gatun.cache.KvType;
  *   r13   tokens of the batch         r14   tokens from the batch on
  *   r12   lines to ask for            r11   their end
  *   rsp   weights times scales of 4 tokens [block][row][token]
- *   zmm0  to 15  sums [row][vector]   zmm16 to 19  values   zmm25  a weight
+ *   zmm0  to 15  sums [row][vector]   zmm16 to 23  values   zmm25  a weight
  * </pre>
  */
 final class ValueCode {

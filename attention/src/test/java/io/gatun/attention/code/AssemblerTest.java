@@ -243,6 +243,22 @@ class AssemblerTest {
         a -> a.vbroadcast(15, at(R13, -516)));
     is("vbroadcastss zmm16,[rbp+2]", "62e27d48188502000000", a -> a.vbroadcast(16, at(RBP, 2)));
     is("vfmadd231ps zmm0,zmm7,[rax]", "62f24548b800", a -> a.vfma(0, 7, at(RAX, 0)));
+    is(
+        "vfmadd231ps zmm0,zmm7,[rax]{1to16}",
+        "62f24558b800",
+        a -> a.vfmaBroadcast(0, 7, at(RAX, 0)));
+    is(
+        "vfmadd231ps zmm31,zmm16,[r13+508]{1to16}",
+        "62427d50b87d7f",
+        a -> a.vfmaBroadcast(31, 16, at(R13, 508)));
+    is(
+        "vfmadd231ps zmm23,zmm25,[rcx+44]{1to16}",
+        "62e23550b8790b",
+        a -> a.vfmaBroadcast(23, 25, at(RCX, 44)));
+    is(
+        "vfmadd231ps zmm8,zmm31,[rsp+r15-516]{1to16}",
+        "62320550b8843cfcfdffff",
+        a -> a.vfmaBroadcast(8, 31, at(RSP, R15, -516)));
     is("vfmadd231ps zmm31,zmm16,[r13+8128]", "62427d40b87d7f", a -> a.vfma(31, 16, at(R13, 8128)));
     is(
         "vfmadd231ps zmm8,zmm31,[rdi+r8-8192]",
@@ -350,7 +366,14 @@ class AssemblerTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"BELOW, 82", "ABOVE_OR_EQUAL, 83", "EQUAL, 84", "BELOW_OR_EQUAL, 86", "ABOVE, 87"})
+  @CsvSource({
+    "BELOW, 82",
+    "ABOVE_OR_EQUAL, 83",
+    "EQUAL, 84",
+    "NOT_EQUAL, 85",
+    "BELOW_OR_EQUAL, 86",
+    "ABOVE, 87"
+  })
   void jumpsOnEachCondition(Condition condition, String opcode) {
     // {disp32} jb 1f; ret; 1: ret
     assertThat(hex(a -> around(a, to -> a.jump(condition, to))))

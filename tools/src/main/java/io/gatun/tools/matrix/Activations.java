@@ -10,9 +10,9 @@ import java.lang.foreign.MemorySegment;
  *   [block of 448 columns][token][464]     f32, the last 16 of each row unused
  * </pre>
  *
- * <p>Design note: two tiles of tokens and a block of columns lie close together and leave room in the
+ * <p>Design note: a tile of tokens and a block of columns lie close together and leave room in the
  * first-level cache for the weights that stream through it; the odd stride keeps the rows of a tile
- * from falling on the same cache lines. For one
+ * from falling on the same cache lines. (Machine code brings them into an order of its own.) For one
  * token the blocks follow each other without the unused columns, as a plain vector.
  */
 public final class Activations {

@@ -6,7 +6,7 @@ import java.lang.foreign.Arena;
  * Multiplies panels of weight rows with a batch of tokens. One for each {@link MatrixProduct}:
  * it keeps the activations of the call under way.
  *
- * <p>Thread rules: one call of {@link #order(Activations, int)} at a time; its tasks and panels by any
+ * <p>Thread rules: one call of {@link #begin} at a time; its tasks and panels by any
  * thread, each panel by one at a time.
  */
 interface BatchKernel {
@@ -19,7 +19,7 @@ interface BatchKernel {
    * @return how many tasks it takes to put them in the kernel's own order; 0 if it reads them where
    *     they lie
    */
-  int order(Activations x, int tokens);
+  int begin(Activations x, int tokens);
 
   /** Does one of those tasks. */
   void order(int task);
@@ -35,7 +35,6 @@ interface BatchKernel {
      * @param weight of as many columns as the activations
      * @param from the first row; none is read but those asked for
      * @param rows 1 to {@link BatchKernel#rows}
-     * @throws IllegalArgumentException if the matrix has another number of columns
      */
     void multiply(Matrix weight, long from, int rows);
 

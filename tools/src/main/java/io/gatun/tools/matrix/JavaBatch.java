@@ -37,7 +37,7 @@ final class JavaBatch implements BatchKernel {
   }
 
   @Override
-  public int order(Activations activations, int count) {
+  public int begin(Activations activations, int count) {
     x = activations;
     tokens = count;
     return 0;

@@ -34,6 +34,9 @@ final class MachineBatch implements BatchKernel {
   /** Parts: of one lane, two, four, eight, and of all of them. */
   private static final int PARTS = 5;
 
+  /** Tiles of a call, at most: some 40 microseconds, for which a garbage collection may have to wait. */
+  private static final int CALL_TILES = 64;
+
   private static final int LINE = 64;
   private static final long COLUMN_BYTES = 4L * PanelCode.ROWS;
 
@@ -95,12 +98,7 @@ final class MachineBatch implements BatchKernel {
   }
 
   @Override
-  public int order(Activations activations, int count) {
-    if (count > maxTokens || activations.cols() / LANES > maxSteps) {
-      throw new IllegalArgumentException(
-          "%d tokens of %d columns, and there is room for %d of %d"
-              .formatted(count, activations.cols(), maxTokens, maxSteps * LANES));
-    }
+  public int begin(Activations activations, int count) {
     x = activations;
     tokens = count;
     steps = activations.cols() / LANES;
@@ -223,16 +221,17 @@ final class MachineBatch implements BatchKernel {
         sums.fill((byte) 0);
         return;
       }
-      int calls = Math.ceilDiv(steps, PanelCode.MOST_STEPS);
-      int callSteps = Math.ceilDiv(steps, calls);
+      int parts = Math.ceilDiv(steps, PanelCode.MOST_STEPS);
+      int partSteps = Math.ceilDiv(steps, parts);
       for (int i = 0; i < LANES; i++) {
         int lane = Integer.reverse(i) >>> Integer.SIZE - 4;
         int complete = Integer.numberOfTrailingZeros(~i);
-        for (int step = 0; step < steps; step += callSteps) {
-          if (tiles > 1) {
-            multiply(lane, step, callSteps, 0, tiles - 1, tileTokens, complete);
+        for (int step = 0; step < steps; step += partSteps) {
+          for (int tile = 0; tile < tiles - 1; tile += CALL_TILES) {
+            int count = Math.min(CALL_TILES, tiles - 1 - tile);
+            multiply(lane, step, partSteps, tile, count, tileTokens, complete);
           }
-          multiply(lane, step, callSteps, tiles - 1, 1, lastTokens(), complete);
+          multiply(lane, step, partSteps, tiles - 1, 1, lastTokens(), complete);
         }
       }
     }

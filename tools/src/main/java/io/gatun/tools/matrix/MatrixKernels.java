@@ -41,6 +41,8 @@ final class MatrixKernels {
         return new MachineBatch(MatrixKernels::rows, maxTokens, maxCols, arena);
       } catch (IllegalStateException e) {
         // Kernels of many formats have filled the memory for code.
+        System.getLogger("io.gatun.tools")
+            .log(System.Logger.Level.DEBUG, "no machine code for batches: {0}", e.getMessage());
       }
     }
     return new JavaBatch(MatrixKernels::rows, makePanel(VECTORS), threads, maxTokens);
@@ -64,7 +66,7 @@ final class MatrixKernels {
     return MACHINE ? new MachineRows(type, inJava) : inJava;
   }
 
-  /** A kernel of one make or the other, for tests. */
+  /** A kernel of one make or the other. */
   static PanelKernel makePanel(boolean vectors) {
     return vectors ? new VectorPanel() : new ScalarPanel();
   }

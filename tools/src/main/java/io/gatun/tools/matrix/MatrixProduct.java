@@ -36,6 +36,8 @@ public final class MatrixProduct implements AutoCloseable {
 
   private final Team team;
 
+  private final int maxTokens;
+  private final int maxCols;
   private final Function<WeightType, RowKernel> kernels;
   private final BatchKernel batches; // null if there are none
   private final Arena arena = Arena.ofShared();
@@ -54,7 +56,8 @@ public final class MatrixProduct implements AutoCloseable {
   private int rowsPerTask;
 
   /**
-   * A product for batches of up to {@code maxTokens} tokens of up to {@code maxCols} columns.
+   * A product for batches of up to {@code maxTokens} tokens of up to {@code maxCols} columns. In
+   * machine code it keeps activations once more, in another order: 4 bytes for each token and column.
    *
    * @param team threads that share the work; stays the caller's to close
    */
@@ -69,9 +72,11 @@ public final class MatrixProduct implements AutoCloseable {
       BatchKernel.Factory batchKernels,
       Function<WeightType, RowKernel> kernels) {
     this.team = team;
+    this.maxTokens = maxTokens;
+    this.maxCols = maxCols;
     this.kernels = kernels;
     int threads = team.threads();
-    this.batches = maxTokens == 1 ? null : batchKernels.make(threads, maxTokens, maxCols, arena);
+    this.batches = maxTokens == 1 ? null : made(batchKernels);
     this.dots = new MemorySegment[threads];
     this.sums = new float[threads][RowKernel.SUMS];
     this.panels = new BatchKernel.Panel[threads];
@@ -79,6 +84,15 @@ public final class MatrixProduct implements AutoCloseable {
     for (int i = 0; i < threads; i++) {
       dots[i] = arena.allocate(4L * MAX_TASK_ROWS, 64);
       panels[i] = batches == null ? null : batches.panel();
+    }
+  }
+
+  private BatchKernel made(BatchKernel.Factory factory) {
+    try {
+      return factory.make(team.threads(), maxTokens, maxCols, arena);
+    } catch (RuntimeException | Error e) {
+      arena.close();
+      throw e;
     }
   }
 
@@ -90,13 +104,19 @@ public final class MatrixProduct implements AutoCloseable {
   /**
    * Computes all products of a group for the first {@code tokens} rows of {@code x}.
    *
-   * @throws IllegalArgumentException if the activations are of another width, or too few
+   * @throws IllegalArgumentException if the activations are of another width, or too few; or if they
+   *     are more, or wider, than this was made for
    */
   public void multiply(ProjectionGroup group, Activations x, int tokens) {
     if (x.cols() != group.cols || tokens < 1 || tokens > x.tokens()) {
       throw new IllegalArgumentException(
           "%d tokens of %d columns, and the activations hold %d of %d"
               .formatted(tokens, group.cols, x.tokens(), x.cols()));
+    }
+    if (x.tokens() > 1 && (tokens > maxTokens || group.cols > maxCols)) {
+      throw new IllegalArgumentException(
+          "%d tokens of %d columns, and this is for batches of up to %d of %d"
+              .formatted(tokens, group.cols, maxTokens, maxCols));
     }
     this.group = group;
     this.x = x;
@@ -110,7 +130,7 @@ public final class MatrixProduct implements AutoCloseable {
       rowsPerTask = Math.clamp(taskBytes / rowBytes & ~3L, 4, MAX_TASK_ROWS);
       team.run(group.tasks(rowsPerTask), vectorTask);
     } else {
-      int tasks = batches.order(x, tokens);
+      int tasks = batches.begin(x, tokens);
       if (tasks > 0) {
         team.run(tasks, orderTask);
       }

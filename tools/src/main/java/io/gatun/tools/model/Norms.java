@@ -1,36 +1,21 @@
 package io.gatun.tools.model;
 
 import io.gatun.tools.matrix.Activations;
-import io.gatun.tools.matrix.MatrixProduct;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The element-wise steps of a Llama-family layer. Their bits are the same on every machine: plain
- * Java, since they touch a thousandth of the bytes that the weights have, but for the one that
- * computes most. Any thread.
+ * The element-wise steps of a Llama-family layer. Plain Java on purpose: they touch a thousandth of
+ * the bytes that the weights have, and their bits are then the same on every machine. Any thread.
  */
 final class Norms {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
-  /** Whether the Vector API is there: what takes time is computed on it then, to the same bits. */
-  private static final boolean VECTORS = MatrixProduct.vectorised();
-
   /** log2(e). */
-  static final float LOG2_E = 0x1.715476p0f;
+  private static final float LOG2_E = 0x1.715476p0f;
 
   /** 1.5 * 2^23: adding it leaves the nearest integer in the low bits of the sum. */
-  static final float ROUND = 0x1.8p23f;
-
-  /** ln(2) in two parts, so that an exponent times the first is exact. */
-  static final float MINUS_LN2_HIGH = -0x1.62e4p-1f;
-
-  static final float MINUS_LN2_LOW = -0x1.7f7d1cp-20f;
-
-  /** What powers of e are clamped to. */
-  static final float LEAST_POWER = -87f;
-
-  static final float GREATEST_POWER = 88f;
+  private static final float ROUND = 0x1.8p23f;
 
   private Norms() {}
 
@@ -110,9 +95,7 @@ final class Norms {
       MemorySegment gate, MemorySegment up, long at, Activations out, int token, int block) {
     long to = out.offset(token, block);
     int end = Math.min(out.cols(), block + Activations.BLOCK);
-    int done =
-        VECTORS ? VectorSwiGlu.whole(gate, up, at + 4L * block, out.data(), to, end - block) : 0;
-    for (int i = block + done; i < end; i++) {
+    for (int i = block; i < end; i++) {
       float value = silu(gate.get(FLOAT, at + 4L * i)) * up.get(FLOAT, at + 4L * i);
       out.data().set(FLOAT, to + 4L * (i - block), value);
     }
@@ -129,11 +112,12 @@ final class Norms {
    * most ln(2) / 2, gives the rest. Clamped to e^-87 and e^88.
    */
   static float exp(float x) {
-    float clamped = Math.clamp(x, LEAST_POWER, GREATEST_POWER);
+    float clamped = Math.clamp(x, -87f, 88f);
     float shifted = Math.fma(clamped, LOG2_E, ROUND);
     float n = shifted - ROUND;
-    float r = Math.fma(n, MINUS_LN2_HIGH, clamped);
-    r = Math.fma(n, MINUS_LN2_LOW, r);
+    // ln(2) in two parts, so that n times the first is exact.
+    float r = Math.fma(n, -0x1.62e4p-1f, clamped);
+    r = Math.fma(n, -0x1.7f7d1cp-20f, r);
     float p = 1f / 5040;
     p = Math.fma(p, r, 1f / 720);
     p = Math.fma(p, r, 1f / 120);

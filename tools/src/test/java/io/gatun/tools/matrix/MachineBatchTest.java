@@ -64,7 +64,7 @@ class MachineBatchTest {
   /** Products of rows {@code [from, to)}: {@code [row][token]}. */
   private static float[][] multiply(
       BatchKernel kernel, Matrix weight, Activations x, int from, int to) {
-    int tasks = kernel.order(x, TOKENS);
+    int tasks = kernel.begin(x, TOKENS);
     for (int task = 0; task < tasks; task++) {
       kernel.order(task);
     }
@@ -168,7 +168,7 @@ class MachineBatchTest {
     Activations x = activations(64);
     BatchKernel machine = machine(64);
     Matrix weight = matrix(WeightType.F32, 40, 64);
-    machine.order(x, TOKENS);
+    machine.begin(x, TOKENS);
     BatchKernel.Panel panel = machine.panel();
     assertThatThrownBy(() -> panel.multiply(weight, 9, 32))
         .isInstanceOf(IndexOutOfBoundsException.class);

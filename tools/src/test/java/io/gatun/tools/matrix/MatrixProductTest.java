@@ -293,6 +293,10 @@ class MatrixProductTest {
         assertThatThrownBy(() -> product.multiply(group, new Activations(1, 21, arena), 1))
             .isInstanceOf(IllegalArgumentException.class)
             .hasMessageContaining("1 tokens of 20 columns, and the activations hold 1 of 21");
+        assertThatThrownBy(
+                () -> product.multiply(group, new Activations(tokens + 1, 20, arena), tokens + 1))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("of 20 columns, and this is for batches of up to " + tokens);
       }
     }
     assertThatThrownBy(() ->

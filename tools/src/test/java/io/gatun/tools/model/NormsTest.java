@@ -37,53 +37,6 @@ class NormsTest {
   }
 
   @Test
-  void swiGluHasTheBitsOfItsDefinition() {
-    float[] special = {
-      0f,
-      -0f,
-      1e-42f,
-      87f,
-      -87f,
-      88f,
-      -88f,
-      87.5f,
-      -87.5f,
-      1e30f,
-      -1e30f,
-      Float.POSITIVE_INFINITY,
-      Float.NEGATIVE_INFINITY,
-      Float.NaN
-    };
-    long seed = System.nanoTime();
-    Random random = new Random(seed);
-    for (int dim : new int[] {1, 15, 16, 17, 448, 449, 1031}) {
-      try (Arena arena = Arena.ofConfined()) {
-        MemorySegment gate = arena.allocate(4L * dim + 4);
-        MemorySegment up = arena.allocate(4L * dim + 4);
-        for (int i = 0; i < dim; i++) {
-          int choice = random.nextInt(40);
-          float value =
-              choice < special.length ? special[choice] : (float) (20 * random.nextGaussian());
-          gate.set(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 + 4L * i, value);
-          up.set(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 + 4L * i, (float) random.nextGaussian());
-        }
-        Activations out = new Activations(2, dim, arena);
-        for (int block = 0; block < dim; block += Activations.BLOCK) {
-          Norms.swiGlu(gate, up, 4, out, 1, block);
-        }
-        for (int i = 0; i < dim; i++) {
-          float x = gate.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 + 4L * i);
-          float factor = up.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 + 4L * i);
-          float found = out.data().get(ValueLayout.JAVA_FLOAT_UNALIGNED, out.offset(1, i));
-          assertThat(Float.floatToIntBits(found))
-              .as("seed %d, gate %s, up %s", seed, x, factor)
-              .isEqualTo(Float.floatToIntBits(Norms.silu(x) * factor));
-        }
-      }
-    }
-  }
-
-  @Test
   void rmsNormIsRightAtAwkwardSizes() {
     Random random = new Random(4);
     for (int dim : new int[] {1, 7, 8, 9, 1024, 1031, 3000}) {
