@@ -36,6 +36,9 @@ public final class Posix {
   private static final int MADV_RANDOM = 1;
   private static final int POSIX_FADV_WILLNEED = 3;
   private static final int EINTR = 4;
+  private static final int ENXIO = 6;
+  private static final int SEEK_DATA = 3;
+  private static final int O_NONBLOCK = 0x800;
 
   /** No space left on device. */
   public static final int ENOSPC = 28;
@@ -55,6 +58,7 @@ public final class Posix {
   private static final MethodHandle MADVISE;
   private static final MethodHandle MINCORE;
   private static final MethodHandle FADVISE;
+  private static final MethodHandle LSEEK;
 
   static {
     MethodHandle open = null;
@@ -65,6 +69,7 @@ public final class Posix {
     MethodHandle madvise = null;
     MethodHandle mincore = null;
     MethodHandle fadvise = null;
+    MethodHandle lseek = null;
     boolean available = false;
     if (System.getProperty("os.name").equals("Linux") && ADDRESS.byteSize() == 8) {
       try {
@@ -97,6 +102,8 @@ public final class Posix {
                 "posix_fadvise",
                 FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT),
                 errno);
+        lseek =
+            find("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT), errno);
         available = true;
       } catch (IllegalCallerException | IllegalStateException | UnsupportedOperationException e) {
         // Native access is not allowed, or the C library lacks a call: the pure-Java ways serve.
@@ -111,6 +118,7 @@ public final class Posix {
     MADVISE = madvise;
     MINCORE = mincore;
     FADVISE = fadvise;
+    LSEEK = lseek;
     AVAILABLE = available;
   }
 
@@ -233,6 +241,29 @@ public final class Posix {
       }
     } catch (Throwable e) {
       throw wrapped("posix_fadvise", e);
+    }
+  }
+
+  /** Where data follows in a file; -1 if only a hole does; {@code from} if the call fails. */
+  static long nextData(Path file, long from) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CAPTURE);
+      MemorySegment name = arena.allocateFrom(file.toString());
+      int fd = (int) OPEN.invokeExact(state, name, O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+      if (fd < 0) {
+        return from;
+      }
+      try {
+        long data = (long) LSEEK.invokeExact(state, fd, from, SEEK_DATA);
+        if (data >= 0) {
+          return data;
+        }
+        return (int) ERRNO.get(state, 0L) == ENXIO ? -1 : from;
+      } finally {
+        int ignored = (int) CLOSE.invokeExact(state, fd);
+      }
+    } catch (Throwable e) {
+      throw wrapped("lseek", e);
     }
   }
 

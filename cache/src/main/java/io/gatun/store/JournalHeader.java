@@ -2,7 +2,6 @@ package io.gatun.store;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
-import io.gatun.cache.GatunException;
 import io.gatun.cache.KvLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -84,7 +83,7 @@ record JournalHeader(
     ByteBuffer page = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
     HeaderCheck.check(file, "a journal", page, MAGIC, VERSION, BYTES, CRC, crc(bytes));
     if (page.getInt(16) == 0) {
-      throw new GatunException("%s: the owner number is 0".formatted(file));
+      throw new DamageException("%s: the owner number is 0".formatted(file));
     }
     byte[] digest = new byte[Fingerprint.BYTES];
     page.get(60, digest);
@@ -104,6 +103,11 @@ record JournalHeader(
   /** The published end in a page; not checked, since records are. */
   static long published(byte[] bytes) {
     return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong(PUBLISHED);
+  }
+
+  /** The checksum that a page claims to have. */
+  static int storedCrc(byte[] bytes) {
+    return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getInt(CRC);
   }
 
   /** Checksum of a page; the records' checksums go on from it. */

@@ -28,9 +28,11 @@ sealed interface JournalRecord {
   /**
    * Reads the fields.
    *
+   * @param known token ids known before this record: no record names more rows than there are ids
+   * @param blockTokens rows of a block: no run has more checksums
    * @throws GatunException if they make no sense by themselves
    */
-  void read(PayloadReader in);
+  void read(PayloadReader in, int known, int blockTokens);
 
   /** An empty record of this code, to be read into. */
   static JournalRecord ofCode(int code) {
@@ -96,6 +98,9 @@ sealed interface JournalRecord {
     int at;
     int count;
 
+    /** Whether reading leaves the ids out and takes their count. */
+    boolean countOnly;
+
     Ids(int code) {
       this.code = code;
     }
@@ -129,12 +134,16 @@ sealed interface JournalRecord {
     }
 
     @Override
-    public void read(PayloadReader in) {
+    public void read(PayloadReader in, int known, int blockTokens) {
       from = in.readCount("position", Integer.MAX_VALUE - 8);
       count = in.readCount("number of token ids", MOST);
       at = 0;
       if (code == STOP_BIT) {
         ids = StopBits.decode(in.readRest(), count);
+        return;
+      }
+      if (countOnly) {
+        in.skipInts(count);
         return;
       }
       if (ids.length < count) {
@@ -164,6 +173,15 @@ sealed interface JournalRecord {
    */
   final class Rows implements JournalRecord {
     static final int CODE = 2;
+
+    /** The fewest bytes of a run: block, tokens, kept pieces, pieces. */
+    private static final int LEAST_OF_A_RUN = 11;
+
+    /** The fewest bytes of a piece: rows, checksum. */
+    private static final int LEAST_OF_A_PIECE = 5;
+
+    /** What a run takes on the heap while its record is applied, about. */
+    private static final long HEAP_OF_A_RUN = 250;
 
     long time;
     int keptRuns;
@@ -203,17 +221,20 @@ sealed interface JournalRecord {
     }
 
     @Override
-    public void read(PayloadReader in) {
+    public void read(PayloadReader in, int known, int blockTokens) {
       time = in.readStopBit();
       keptRuns = in.readCount("number of kept runs", Integer.MAX_VALUE);
       openTail = in.readCount("open tail", 1) == 1;
-      int count = in.readCount("number of runs", in.remaining());
+      int count = in.readCount("number of runs", Math.min(known, in.remaining() / LEAST_OF_A_RUN));
+      HeapTooSmallException.check("a commit of %,d runs".formatted(count), HEAP_OF_A_RUN * count);
       runs.clear();
       for (int i = 0; i < count; i++) {
         long block = in.readLong();
         int tokens = in.readCount("tokens of a run", Integer.MAX_VALUE);
         int keptPieces = in.readCount("number of kept checksums", Integer.MAX_VALUE);
-        int pieces = in.readCount("number of checksums", in.remaining());
+        int pieces =
+            in.readCount(
+                "number of checksums", Math.min(blockTokens, in.remaining() / LEAST_OF_A_PIECE));
         int[] rows = new int[pieces];
         int[] crcs = new int[pieces];
         for (int piece = 0; piece < pieces; piece++) {
@@ -266,7 +287,7 @@ sealed interface JournalRecord {
     }
 
     @Override
-    public void read(PayloadReader in) {
+    public void read(PayloadReader in, int known, int blockTokens) {
       time = in.readStopBit();
     }
   }

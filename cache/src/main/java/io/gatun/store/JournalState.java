@@ -25,12 +25,33 @@ final class JournalState {
   private boolean closed = true;
   private long time;
   private int nextNumber;
+  private final Set<Long> foreign = new HashSet<>();
 
   /** The state before any record, of the conversation that makes its blocks as {@code owner}. */
   JournalState(int owner, int blockTokens) {
+    this(owner, blockTokens, true);
+  }
+
+  /** As above; without {@code keepIds} token ids are counted and not kept. */
+  JournalState(int owner, int blockTokens, boolean keepIds) {
     this.owner = owner;
     this.blockTokens = blockTokens;
-    this.tokens = new Tokens();
+    this.tokens = keepIds ? new Tokens() : Tokens.counting();
+  }
+
+  /** Rows of a block. */
+  int blockTokens() {
+    return blockTokens;
+  }
+
+  /** Whether token ids are kept, not only counted. */
+  boolean keepsIds() {
+    return tokens.kept();
+  }
+
+  /** The blocks of other owners that the records ever named, those given up included. */
+  Set<Long> foreignBlocks() {
+    return Set.copyOf(foreign);
   }
 
   /**
@@ -153,6 +174,8 @@ final class JournalState {
     for (RunState run : changed) {
       if (BlockFolder.owner(run.block()) == owner) {
         nextNumber = Math.max(nextNumber, (int) run.block() + 1);
+      } else {
+        foreign.add(run.block());
       }
     }
     runs.subList(rows.keptRuns, runs.size()).clear();

@@ -3,7 +3,6 @@ package io.gatun.store;
 import io.gatun.cache.GatunException;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.util.Collection;
@@ -38,13 +37,13 @@ final class StoreFolder {
    * @throws GatunException if it is not a folder, or can be written to by other users
    */
   static StoreFolder open(Path folder) throws IOException {
-    if (!Files.exists(folder)) {
+    if (Files.notExists(folder)) {
       Path parent = folder.toAbsolutePath().normalize().getParent();
       Files.createDirectories(parent);
       Folders.create(folder);
     }
     Path real = folder.toRealPath();
-    Folders.requireFolder(real);
+    FileLook.requireFolder(real);
     Folders.requirePrivate(real);
     StoreFolder store = new StoreFolder(real);
     Folders.create(store.conversations);
@@ -78,25 +77,26 @@ final class StoreFolder {
 
   /** The names of all conversations, sorted. */
   List<String> ids() throws IOException {
-    return Folders.names(conversations).stream().filter(ConversationFiles::canName).toList();
+    return FileLook.names(conversations).stream().filter(ConversationFiles::canName).toList();
   }
 
-  boolean exists(ConversationFiles files) {
-    return Files.exists(files.folder(), LinkOption.NOFOLLOW_LINKS);
+  /** Whether there is something of this conversation's name. */
+  boolean exists(ConversationFiles files) throws IOException {
+    return FileLook.exists(files.folder());
   }
 
-  void requireExisting(ConversationFiles files) {
+  void requireExisting(ConversationFiles files) throws IOException {
     if (!exists(files)) {
       throw missing(files.id());
     }
-    Folders.requireFolder(files.folder());
+    FileLook.requireFolder(files.folder());
   }
 
   GatunException missing(String id) {
     return new GatunException("there is no conversation '%s' in %s".formatted(id, folder));
   }
 
-  void requireFree(ConversationFiles files) {
+  void requireFree(ConversationFiles files) throws IOException {
     if (exists(files)) {
       throw new GatunException(
           "there is a conversation '%s' already; choose another name".formatted(files.id()));
@@ -129,7 +129,7 @@ final class StoreFolder {
    * @throws GatunException if there is one already, named by its process
    */
   LockFile.Hold writer(ConversationFiles files) throws IOException {
-    Folders.requireFolder(files.folder());
+    FileLook.requireFolder(files.folder());
     Optional<LockFile.Hold> writer = LockFile.tryWriter(files.lock());
     return writer.orElseThrow(() -> inUse(files));
   }
@@ -164,13 +164,14 @@ final class StoreFolder {
     return writer.isEmpty();
   }
 
-  /** Notes that a conversation was used now. */
+  /** Notes that a conversation was used now. The order of eviction is all that depends on it. */
   void touch(ConversationFiles files) {
     try {
       Folders.createFile(files.used());
       Files.setLastModifiedTime(files.used(), FileTime.fromMillis(System.currentTimeMillis()));
-    } catch (IOException e) {
-      throw IoFailure.of("cannot note the time of use", files.used(), e);
+    } catch (IOException | GatunException e) {
+      System.getLogger("io.gatun.store")
+          .log(System.Logger.Level.WARNING, "could not note the time of use in " + files.used(), e);
     }
   }
 
