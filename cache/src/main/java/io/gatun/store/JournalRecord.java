@@ -4,7 +4,9 @@ import io.gatun.cache.GatunException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import net.openhft.chronicle.bytes.Bytes;
 import net.openhft.chronicle.bytes.BytesOut;
 
@@ -41,6 +43,8 @@ sealed interface JournalRecord {
       case Rows.CODE -> new Rows();
       case Mark.OPENED -> new Mark(Mark.OPENED);
       case Mark.CLOSED -> new Mark(Mark.CLOSED);
+      case Stamps.CODE -> new Stamps();
+      case NextNumber.CODE -> new NextNumber();
       default -> throw new GatunException("record type %d is not known".formatted(code));
     };
   }
@@ -289,6 +293,95 @@ sealed interface JournalRecord {
     @Override
     public void read(PayloadReader in, int known, int blockTokens) {
       time = in.readStopBit();
+    }
+  }
+
+  /**
+   * What the files of blocks looked like when their rows were known to be those of the journal, see
+   * {@link FileStamp}. From version 3 on.
+   *
+   * <pre>
+   *   count | (block (8 bytes) | stamp (8 bytes), little-endian) * count
+   * </pre>
+   */
+  final class Stamps implements JournalRecord {
+    static final int CODE = 6;
+
+    /** More stamps than this go into several records. */
+    static final int MOST = 4096;
+
+    private static final int BYTES_OF_ONE = 2 * Long.BYTES;
+
+    final Map<Long, Long> stamps;
+
+    Stamps() {
+      this(new LinkedHashMap<>());
+    }
+
+    Stamps(Map<Long, Long> stamps) {
+      this.stamps = stamps;
+    }
+
+    /** The most bytes that this record's payload can take. */
+    static long mostBytes(int count) {
+      return 1 + 5 + (long) BYTES_OF_ONE * count;
+    }
+
+    @Override
+    public int code() {
+      return CODE;
+    }
+
+    @Override
+    public void write(BytesOut<?> out) {
+      out.writeStopBit(stamps.size());
+      stamps.forEach((block, stamp) -> {
+        writeLong(out, block);
+        writeLong(out, stamp);
+      });
+    }
+
+    @Override
+    public void read(PayloadReader in, int known, int blockTokens) {
+      int count = in.readCount("number of stamps", in.remaining() / BYTES_OF_ONE);
+      for (int i = 0; i < count; i++) {
+        stamps.put(in.readLong(), in.readLong());
+      }
+    }
+  }
+
+  /**
+   * The conversation's next block gets this number or a higher one: it stands for names of blocks
+   * that a rewritten journal no longer has. From version 3 on.
+   *
+   * <pre>
+   *   number
+   * </pre>
+   */
+  final class NextNumber implements JournalRecord {
+    static final int CODE = 7;
+
+    int number;
+
+    NextNumber() {}
+
+    NextNumber(int number) {
+      this.number = number;
+    }
+
+    @Override
+    public int code() {
+      return CODE;
+    }
+
+    @Override
+    public void write(BytesOut<?> out) {
+      out.writeStopBit(number);
+    }
+
+    @Override
+    public void read(PayloadReader in, int known, int blockTokens) {
+      number = in.readCount("next number", Integer.MAX_VALUE);
     }
   }
 

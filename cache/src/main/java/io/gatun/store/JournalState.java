@@ -2,8 +2,10 @@ package io.gatun.store;
 
 import io.gatun.cache.GatunException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -26,6 +28,7 @@ final class JournalState {
   private long time;
   private int nextNumber;
   private final Set<Long> foreign = new HashSet<>();
+  private final Map<Long, Long> stamps = new HashMap<>();
 
   /** The state before any record, of the conversation that makes its blocks as {@code owner}. */
   JournalState(int owner, int blockTokens) {
@@ -91,6 +94,11 @@ final class JournalState {
     return closed;
   }
 
+  /** What a block's file looked like when its rows were last known to be right; 0 for unknown. */
+  long stamp(long block) {
+    return stamps.getOrDefault(block, FileStamp.UNKNOWN);
+  }
+
   /** Milliseconds since 1970 of the last commit, opening or closing. */
   long time() {
     return time;
@@ -109,6 +117,8 @@ final class JournalState {
         closed = mark.code == JournalRecord.Mark.CLOSED;
         time = mark.time;
       }
+      case JournalRecord.Stamps files -> stamps.putAll(files.stamps);
+      case JournalRecord.NextNumber next -> nextNumber = Math.max(nextNumber, next.number);
     }
   }
 

@@ -76,7 +76,7 @@ class FormatTest {
   }
 
   private static JournalHeader header(int version) {
-    return new JournalHeader(version, OWNER, TIME, LAYOUT, MODEL.with(LAYOUT));
+    return new JournalHeader(version, OWNER, 0, TIME, LAYOUT, MODEL.with(LAYOUT));
   }
 
   private static List<JournalRecord> records(int version) {
