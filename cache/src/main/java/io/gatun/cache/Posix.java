@@ -17,25 +17,25 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Every native call of Gatun but attention's prefetch. Linux only; {@link #AVAILABLE} says whether it can be used, and each
- * user has a pure-Java way for where it cannot.
+ * Every native call of Gatun but attention's prefetch; those on an open file are wrapped in {@link
+ * PosixFile}. Linux only; {@link #AVAILABLE} says whether it can be used, and each user has a
+ * pure-Java way for where it cannot.
  */
 @SuppressWarnings("restricted") // native calls are what this class is for
 public final class Posix {
   /** Whether the calls work here: Linux, with native access allowed. */
   public static final boolean AVAILABLE;
 
-  private static final int O_RDWR = 2;
-  private static final int O_CLOEXEC = 0x80000;
-  private static final int O_NOFOLLOW =
-      System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
+  static final int O_RDWR = 2;
+  static final int O_CLOEXEC = 0x80000;
+  static final int O_NOFOLLOW = System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
   private static final int PROT_READ_WRITE = 3;
   private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
   private static final int MADV_HUGEPAGE = 14;
   private static final int MADV_NORMAL = 0;
   private static final int MADV_RANDOM = 1;
   private static final int POSIX_FADV_WILLNEED = 3;
-  private static final int EINTR = 4;
+  static final int EINTR = 4;
   private static final int ENXIO = 6;
   private static final int SEEK_DATA = 3;
   private static final int O_NONBLOCK = 0x800;
@@ -46,12 +46,14 @@ public final class Posix {
   /** Disk quota exceeded. */
   public static final int EDQUOT = 122;
 
-  private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
-  private static final VarHandle ERRNO =
-      CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
+  static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
+  static final VarHandle ERRNO = CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
-  private static final MethodHandle OPEN;
-  private static final MethodHandle CLOSE;
+  static final MethodHandle OPEN;
+  static final MethodHandle CLOSE;
+  static final MethodHandle FCNTL;
+  static final MethodHandle PREAD;
+  static final MethodHandle PWRITE;
   private static final MethodHandle FALLOCATE;
   private static final MethodHandle MMAP;
   private static final MethodHandle MUNMAP;
@@ -70,6 +72,9 @@ public final class Posix {
     MethodHandle mincore = null;
     MethodHandle fadvise = null;
     MethodHandle lseek = null;
+    MethodHandle fcntl = null;
+    MethodHandle pread = null;
+    MethodHandle pwrite = null;
     boolean available = false;
     if (System.getProperty("os.name").equals("Linux") && ADDRESS.byteSize() == 8) {
       try {
@@ -104,6 +109,16 @@ public final class Posix {
                 errno);
         lseek =
             find("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT), errno);
+        fcntl =
+            find(
+                "fcntl",
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS),
+                errno,
+                Linker.Option.firstVariadicArg(2));
+        FunctionDescriptor transfer =
+            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
+        pread = find("pread", transfer, errno);
+        pwrite = find("pwrite", transfer, errno);
         available = true;
       } catch (IllegalCallerException | IllegalStateException | UnsupportedOperationException e) {
         // Native access is not allowed, or the C library lacks a call: the pure-Java ways serve.
@@ -119,6 +134,9 @@ public final class Posix {
     MINCORE = mincore;
     FADVISE = fadvise;
     LSEEK = lseek;
+    FCNTL = fcntl;
+    PREAD = pread;
+    PWRITE = pwrite;
     AVAILABLE = available;
   }
 
@@ -305,7 +323,7 @@ public final class Posix {
     }
   }
 
-  private static RuntimeException wrapped(String call, Throwable e) {
+  static RuntimeException wrapped(String call, Throwable e) {
     if (e instanceof RuntimeException runtime) {
       return runtime;
     }

@@ -103,7 +103,11 @@ final class StoreFolder {
     }
   }
 
-  /** Waits for the store's lock: held for moments only, while conversations come and go. */
+  /**
+   * Waits for the store's lock: held for moments only, while conversations come and go.
+   *
+   * @throws GatunException after {@link LockFile#PATIENCE_SECONDS}, with the holder
+   */
   LockFile.Hold lock() throws IOException {
     return LockFile.writer(folder.resolve("store.lock"));
   }
@@ -159,9 +163,7 @@ final class StoreFolder {
 
   /** Whether somebody has a conversation open for writing now. */
   boolean openForWriting(ConversationFiles files) throws IOException {
-    Optional<LockFile.Hold> writer = LockFile.tryWriter(files.lock());
-    writer.ifPresent(LockFile.Hold::close);
-    return writer.isEmpty();
+    return LockFile.hasWriter(files.lock());
   }
 
   /** Notes that a conversation was used now. The order of eviction is all that depends on it. */
