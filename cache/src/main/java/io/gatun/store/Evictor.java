@@ -60,7 +60,7 @@ final class Evictor {
       for (Victim victim : plan.victims) {
         long freed = victim.bytes;
         if (!dryRun) {
-          freed = Deletion.remove(store, victim.files, victim.blocks, catalog);
+          freed = Deletion.remove(store, victim.files, victim.blocks, catalog, false);
         }
         gone.add(new Eviction.Victim(victim.info.id(), freed, victim.info.lastUsed()));
       }
