@@ -240,9 +240,8 @@ public final class ConversationStore implements AutoCloseable {
           place.requireExisting(files);
           return null;
         });
-    return list().stream()
-        .filter(info -> info.id().equals(id))
-        .findFirst()
+    return place
+        .locked("look at '%s'".formatted(id), () -> Catalog.info(place, id))
         .orElseThrow(() -> place.missing(id));
   }
 
