@@ -14,7 +14,8 @@ import java.util.Optional;
  * tokens before its end: {@code h(0) = seed, h(k) = mix(h(k-1), tokens of step k)}. The deepest hash
  * in common names the candidates; their token ids are then compared one by one, so that a collision
  * costs time and never a wrong token. The chains are derived from the journals, and read again when
- * a journal's published end has changed; nothing on disk can be lost or stale. One thread at a time.
+ * a journal's published end has changed; nothing on disk can be lost or stale. Conversations with
+ * imported rows are left out: nobody here has computed those rows. One thread at a time.
  */
 final class PrefixIndex {
   /** Tokens of a step. Shorter prefixes are not worth the block that they would keep alive. */
@@ -90,6 +91,10 @@ final class PrefixIndex {
       page = JournalFile.page(journal, files.journal());
     }
     JournalHeader header = JournalHeader.decode(page, files.journal());
+    if (header.imported()) {
+      chains.remove(id);
+      return;
+    }
     long published = JournalHeader.published(page);
     Chain known = chains.get(id);
     if (known != null && known.owner == header.owner() && known.published == published) {
