@@ -22,6 +22,10 @@ import java.util.function.LongConsumer;
  *     conversations/&lt;id&gt;/     journal, lock and marks of one conversation
  * </pre>
  *
+ * <p>A store on a read-only file system, or one that this user may only read, can be opened. What
+ * only reads works there: {@link #list}, {@link #info}, {@link #stats}, {@link #verify}, {@link
+ * #read}. Everything else throws {@link GatunException}, dry runs included.
+ *
  * <p>Any number of processes may have the same store open; a conversation has one writer. All files
  * are for their owner only; links are not followed.
  *
@@ -224,7 +228,7 @@ public final class ConversationStore implements AutoCloseable {
 
   /** What there is to say about every conversation, without opening any. */
   public List<ConversationInfo> list() {
-    return place.locked("list the conversations", () -> Catalog.take(place).infos());
+    return place.lockedToRead("list the conversations", () -> Catalog.take(place).infos());
   }
 
   /**

@@ -70,6 +70,8 @@ final class NewConversation {
         copy(source, at, header, journal);
       }
       Folders.createFile(unfinished.resolve("used"));
+      // So that a reader finds one where it may make none.
+      Folders.createFile(unfinished.resolve("lock"));
       journal.write(unfinished.resolve("journal"));
       // Costs nothing where forcing a new file forces its name; not every file system does that.
       Folders.force(unfinished);
