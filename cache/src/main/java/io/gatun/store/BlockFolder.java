@@ -56,6 +56,11 @@ final class BlockFolder {
     return (long) owner << 32 | Integer.toUnsignedLong(number);
   }
 
+  /** The folder itself. */
+  Path path() {
+    return folder;
+  }
+
   Path folder(int owner) {
     return folder.resolve(HexFormat.of().toHexDigits(owner));
   }
