@@ -166,6 +166,14 @@ public final class BlockMemory {
     }
   }
 
+  /**
+   * Where the next bytes of a file are that were ever written, from an offset on; -1 if the rest is a
+   * hole. Where the system does not tell, the offset itself.
+   */
+  public static long nextData(Path file, long from) {
+    return Posix.AVAILABLE ? Posix.nextData(file, from) : from;
+  }
+
   /** Begins to read ranges {offset, bytes} of a file, in small pages, without waiting for them. */
   public static void readAhead(Path file, List<long[]> ranges) {
     if (Posix.AVAILABLE) {

@@ -17,25 +17,28 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Every native call of Gatun but attention's prefetch. Linux only; {@link #AVAILABLE} says whether it can be used, and each
- * user has a pure-Java way for where it cannot.
+ * Every native call of Gatun but attention's prefetch; those on an open file are wrapped in {@link
+ * PosixFile}. Linux only; {@link #AVAILABLE} says whether it can be used, and each user has a
+ * pure-Java way for where it cannot.
  */
 @SuppressWarnings("restricted") // native calls are what this class is for
 public final class Posix {
   /** Whether the calls work here: Linux, with native access allowed. */
   public static final boolean AVAILABLE;
 
-  private static final int O_RDWR = 2;
-  private static final int O_CLOEXEC = 0x80000;
-  private static final int O_NOFOLLOW =
-      System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
+  static final int O_RDWR = 2;
+  static final int O_CLOEXEC = 0x80000;
+  static final int O_NOFOLLOW = System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
   private static final int PROT_READ_WRITE = 3;
   private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
   private static final int MADV_HUGEPAGE = 14;
   private static final int MADV_NORMAL = 0;
   private static final int MADV_RANDOM = 1;
   private static final int POSIX_FADV_WILLNEED = 3;
-  private static final int EINTR = 4;
+  static final int EINTR = 4;
+  private static final int ENXIO = 6;
+  private static final int SEEK_DATA = 3;
+  private static final int O_NONBLOCK = 0x800;
 
   /** No space left on device. */
   public static final int ENOSPC = 28;
@@ -43,18 +46,21 @@ public final class Posix {
   /** Disk quota exceeded. */
   public static final int EDQUOT = 122;
 
-  private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
-  private static final VarHandle ERRNO =
-      CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
+  static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
+  static final VarHandle ERRNO = CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
-  private static final MethodHandle OPEN;
-  private static final MethodHandle CLOSE;
+  static final MethodHandle OPEN;
+  static final MethodHandle CLOSE;
+  static final MethodHandle FCNTL;
+  static final MethodHandle PREAD;
+  static final MethodHandle PWRITE;
   private static final MethodHandle FALLOCATE;
   private static final MethodHandle MMAP;
   private static final MethodHandle MUNMAP;
   private static final MethodHandle MADVISE;
   private static final MethodHandle MINCORE;
   private static final MethodHandle FADVISE;
+  private static final MethodHandle LSEEK;
 
   static {
     MethodHandle open = null;
@@ -65,6 +71,10 @@ public final class Posix {
     MethodHandle madvise = null;
     MethodHandle mincore = null;
     MethodHandle fadvise = null;
+    MethodHandle lseek = null;
+    MethodHandle fcntl = null;
+    MethodHandle pread = null;
+    MethodHandle pwrite = null;
     boolean available = false;
     if (System.getProperty("os.name").equals("Linux") && ADDRESS.byteSize() == 8) {
       try {
@@ -97,6 +107,18 @@ public final class Posix {
                 "posix_fadvise",
                 FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT),
                 errno);
+        lseek =
+            find("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT), errno);
+        fcntl =
+            find(
+                "fcntl",
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS),
+                errno,
+                Linker.Option.firstVariadicArg(2));
+        FunctionDescriptor transfer =
+            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
+        pread = find("pread", transfer, errno);
+        pwrite = find("pwrite", transfer, errno);
         available = true;
       } catch (IllegalCallerException | IllegalStateException | UnsupportedOperationException e) {
         // Native access is not allowed, or the C library lacks a call: the pure-Java ways serve.
@@ -111,6 +133,10 @@ public final class Posix {
     MADVISE = madvise;
     MINCORE = mincore;
     FADVISE = fadvise;
+    LSEEK = lseek;
+    FCNTL = fcntl;
+    PREAD = pread;
+    PWRITE = pwrite;
     AVAILABLE = available;
   }
 
@@ -236,6 +262,29 @@ public final class Posix {
     }
   }
 
+  /** Where data follows in a file; -1 if only a hole does; {@code from} if the call fails. */
+  static long nextData(Path file, long from) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(CAPTURE);
+      MemorySegment name = arena.allocateFrom(file.toString());
+      int fd = (int) OPEN.invokeExact(state, name, O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+      if (fd < 0) {
+        return from;
+      }
+      try {
+        long data = (long) LSEEK.invokeExact(state, fd, from, SEEK_DATA);
+        if (data >= 0) {
+          return data;
+        }
+        return (int) ERRNO.get(state, 0L) == ENXIO ? -1 : from;
+      } finally {
+        int ignored = (int) CLOSE.invokeExact(state, fd);
+      }
+    } catch (Throwable e) {
+      throw wrapped("lseek", e);
+    }
+  }
+
   /** Bytes of mapped memory whose pages are in memory now; -1 if the system does not tell. */
   static long residentBytes(MemorySegment mapped) {
     long chunk = 16L << 20;
@@ -274,7 +323,7 @@ public final class Posix {
     }
   }
 
-  private static RuntimeException wrapped(String call, Throwable e) {
+  static RuntimeException wrapped(String call, Throwable e) {
     if (e instanceof RuntimeException runtime) {
       return runtime;
     }

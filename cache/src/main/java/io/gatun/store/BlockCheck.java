@@ -1,10 +1,8 @@
 package io.gatun.store;
 
-import io.gatun.cache.GatunException;
 import io.gatun.cache.KvBlock;
 import io.gatun.cache.KvLayout;
 import java.io.EOFException;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
@@ -27,10 +25,10 @@ final class BlockCheck {
 
   /** Checks a block file's size and header with plain reads. */
   static void header(Path file, BlockHeader expected) throws IOException {
-    try (RandomAccessFile block = new RandomAccessFile(file.toFile(), "r")) {
+    try (RandomAccessFile block = FileLook.open(file)) {
       header(block, file, expected);
-    } catch (FileNotFoundException e) {
-      throw new GatunException("%s is missing or cannot be read".formatted(file), e);
+    } catch (EOFException e) {
+      throw cutOff(file, e);
     }
   }
 
@@ -38,13 +36,17 @@ final class BlockCheck {
       throws IOException {
     long bytes = StoreBlocks.fileBytes(expected.layout());
     if (block.length() != bytes) {
-      throw new GatunException(
+      throw new DamageException(
           "%s has %,d bytes, not %,d: it was cut off or is not what it is taken for"
               .formatted(file, block.length(), bytes));
     }
     byte[] page = new byte[BlockHeader.BYTES];
     block.readFully(page);
     BlockHeader.decode(page, file).require(expected, file);
+  }
+
+  private static DamageException cutOff(Path file, EOFException e) {
+    return new DamageException("%s was cut off while it was read".formatted(file), e);
   }
 
   /** Checksum over the rows {@code [fromRow, toRow)} of a mapped block. */
@@ -85,7 +87,7 @@ final class BlockCheck {
   static int soundRows(Path file, BlockHeader expected, RunState run) throws IOException {
     KvLayout layout = expected.layout();
     CRC32C[] crcs = new CRC32C[run.ends().length];
-    try (RandomAccessFile block = new RandomAccessFile(file.toFile(), "r")) {
+    try (RandomAccessFile block = FileLook.open(file)) {
       header(block, file, expected);
       byte[] chunk = new byte[CHUNK];
       for (int piece = 0; piece < crcs.length; piece++) {
@@ -94,10 +96,8 @@ final class BlockCheck {
       // The pieces of all checksums in the order of the file: it is read once, front to back.
       PieceReader reader = new PieceReader(block, layout, chunk);
       reader.readAll(run, crcs);
-    } catch (FileNotFoundException e) {
-      throw new GatunException("%s is missing or cannot be read".formatted(file), e);
     } catch (EOFException e) {
-      throw new GatunException("%s was cut off while it was read".formatted(file), e);
+      throw cutOff(file, e);
     }
     for (int piece = 0; piece < crcs.length; piece++) {
       if ((int) crcs[piece].getValue() != run.crcs()[piece]) {

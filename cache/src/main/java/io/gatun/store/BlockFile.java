@@ -86,7 +86,7 @@ final class BlockFile {
     if (released) {
       throw new IllegalStateException("%s was already given back".formatted(file));
     }
-    Folders.requireFile(file);
+    requireSize();
     Arena mapping = Arena.ofShared();
     try {
       long bytes = StoreBlocks.fileBytes(expected.layout());
@@ -94,7 +94,7 @@ final class BlockFile {
       arena = mapping;
     } catch (NoSuchFileException e) {
       mapping.close();
-      throw new GatunException("%s has vanished".formatted(file), e);
+      throw new DamageException("%s has vanished".formatted(file), e);
     } catch (IOException | RuntimeException | Error e) {
       mapping.close();
       throw e;
@@ -117,7 +117,7 @@ final class BlockFile {
     try {
       map();
       checkHeader();
-    } catch (GatunException e) {
+    } catch (DamageException | NewerFormatException e) {
       refusal = damaged.found(e);
       throw refusal;
     } catch (IOException e) {
@@ -137,7 +137,7 @@ final class BlockFile {
     }
     try {
       map();
-    } catch (GatunException e) {
+    } catch (DamageException | NewerFormatException e) {
       refusal = damaged.found(e);
     } catch (IOException e) {
       refusal = IoFailure.of("could not map a block before it was removed", file, e);
@@ -150,13 +150,25 @@ final class BlockFile {
     return parts;
   }
 
+  private void requireSize() throws IOException {
+    long bytes = StoreBlocks.fileBytes(expected.layout());
+    long found = FileLook.requireFile(file).size();
+    if (found != bytes) {
+      throw new DamageException(
+          "%s has %,d bytes, not %,d: it was cut off or is not what it is taken for"
+              .formatted(file, found, bytes));
+    }
+  }
+
   /** Checks the header as it was mapped: the file's name may mean another file by now. */
-  private void checkHeader() {
+  private void checkHeader() throws IOException {
     byte[] page = new byte[BlockHeader.BYTES];
     try {
       MemorySegment.copy(memory, ValueLayout.JAVA_BYTE, 0, page, 0, page.length);
     } catch (InternalError e) {
-      throw new GatunException("%s: its header cannot be read".formatted(file), e);
+      // Cut off since it was mapped, or an I/O error, which says nothing about the file.
+      requireSize();
+      throw new IOException("the header of %s cannot be read".formatted(file), e);
     }
     BlockHeader.decode(page, file).require(expected, file);
   }

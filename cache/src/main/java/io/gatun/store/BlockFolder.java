@@ -1,6 +1,5 @@
 package io.gatun.store;
 
-import io.gatun.cache.GatunException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -69,7 +68,7 @@ final class BlockFolder {
   int newOwner() throws IOException {
     while (true) {
       int owner = RANDOM.nextInt();
-      if (owner != NOBODY && !Files.exists(folder(owner), LinkOption.NOFOLLOW_LINKS)) {
+      if (owner != NOBODY && !FileLook.exists(folder(owner))) {
         // Its name is forced with the first block in it; until then nothing is lost without it.
         Folders.create(folder(owner));
         return owner;
@@ -80,7 +79,7 @@ final class BlockFolder {
   /** The owners that have a folder. */
   List<Integer> owners() throws IOException {
     List<Integer> owners = new ArrayList<>();
-    for (String name : Folders.names(folder)) {
+    for (String name : FileLook.names(folder)) {
       if (name.matches("[0-9a-f]{8}")) {
         owners.add(HexFormat.fromHexDigits(name));
       }
@@ -91,7 +90,7 @@ final class BlockFolder {
   /** The blocks in an owner's folder. */
   List<Long> blocks(int owner) throws IOException {
     List<Long> blocks = new ArrayList<>();
-    for (String name : Folders.names(folder(owner))) {
+    for (String name : FileLook.namesIfThere(folder(owner))) {
       if (name.matches("[0-9a-f]{8}\\.kv")) {
         blocks.add(id(owner, HexFormat.fromHexDigits(name, 0, 8)));
       }
@@ -101,7 +100,7 @@ final class BlockFolder {
 
   /** Bytes of a block's file; 0 if there is none. */
   long size(long block) throws IOException {
-    return Folders.size(file(block));
+    return FileLook.size(file(block));
   }
 
   boolean delete(long block) throws IOException {
@@ -110,7 +109,7 @@ final class BlockFolder {
 
   /** Removes an owner's folder if it is empty. */
   void deleteOwnerIfEmpty(int owner) throws IOException {
-    if (Folders.names(folder(owner)).isEmpty()) {
+    if (FileLook.exists(folder(owner)) && FileLook.names(folder(owner)).isEmpty()) {
       Files.deleteIfExists(folder(owner));
     }
   }
@@ -147,7 +146,7 @@ final class BlockFolder {
     return Uninterrupted.call(() -> {
       try (FileChannel channel = open(file, access)) {
         if (channel.size() < BlockHeader.BYTES) {
-          throw new GatunException(
+          throw new DamageException(
               "%s has %,d bytes: its header is cut off".formatted(file, channel.size()));
         }
         MapMode mode = writable ? MapMode.READ_WRITE : MapMode.READ_ONLY;
@@ -159,10 +158,11 @@ final class BlockFolder {
   private static FileChannel open(Path file, StandardOpenOption... access) throws IOException {
     Set<OpenOption> options = new HashSet<>(List.of(access));
     options.add(LinkOption.NOFOLLOW_LINKS);
+    FileLook.requireFile(file);
     try {
       return FileChannel.open(file, options);
     } catch (NoSuchFileException e) {
-      throw new GatunException("%s is missing".formatted(file), e);
+      throw new DamageException("%s is missing".formatted(file), e);
     }
   }
 }

@@ -2,7 +2,6 @@ package io.gatun.store;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
-import io.gatun.cache.GatunException;
 import io.gatun.cache.KvLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -63,7 +62,7 @@ record BlockHeader(long id, KvLayout layout, Fingerprint fingerprint) {
   /** Refuses a block that is not the one that a journal means. */
   void require(BlockHeader expected, Path file) {
     if (!equals(expected)) {
-      throw new GatunException(
+      throw new DamageException(
           "%s holds block %016x, %s, fingerprint %s; expected was block %016x, %s, fingerprint %s"
               .formatted(
                   file,

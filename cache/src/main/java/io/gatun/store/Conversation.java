@@ -1,6 +1,7 @@
 package io.gatun.store;
 
 import io.gatun.cache.DiskFullException;
+import io.gatun.cache.GatunException;
 import io.gatun.cache.KvBlock;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvLayout;
@@ -362,8 +363,13 @@ public final class Conversation implements AutoCloseable {
       } else {
         cache.reclaim();
       }
-    } catch (IOException e) {
-      throw health.fail("looking for others that use " + files.folder(), e);
+    } catch (IOException | DamageException e) {
+      // Whoever cannot look does not write there: the next append goes to a fresh block.
+      System.getLogger("io.gatun.store")
+          .log(
+              System.Logger.Level.DEBUG,
+              "could not look for others that use %s: %s"
+                  .formatted(files.folder(), IoFailure.reason(e)));
     }
   }
 
@@ -384,11 +390,19 @@ public final class Conversation implements AutoCloseable {
     }
   }
 
-  /** Removes the block files that nobody needs any more, now that the journal says so durably. */
+  /**
+   * Removes the block files that nobody needs any more, now that the journal says so durably. The
+   * commit stands whatever happens here; what fails is tried again by the next one.
+   */
   private void sweep() {
     if (!dropped.isEmpty()) {
-      place.collect(Set.copyOf(dropped));
-      dropped.clear();
+      try {
+        place.collect(Set.copyOf(dropped));
+        dropped.clear();
+      } catch (GatunException e) {
+        System.getLogger("io.gatun.store")
+            .log(System.Logger.Level.WARNING, "blocks that are not needed stay: " + e.getMessage());
+      }
     }
   }
 

@@ -17,6 +17,9 @@ import java.util.concurrent.Callable;
  * Opens a conversation for writing, recovering it if need be: the longest prefix of its journal that
  * checks, and the K/V of as many tokens as have sound blocks. Reads with plain reads only; can be
  * interrupted and repeated at any point. One use, with the writer's lock held.
+ *
+ * <p>Everything that is needed is read before the first byte is written: rows are given up only for
+ * {@link DamageException}, and any other failure leaves the files as they are.
  */
 final class ConversationOpener {
   /** Threads that open block files: what waits is the disk, not the processor. */
@@ -53,7 +56,7 @@ final class ConversationOpener {
     try {
       JournalFile found = JournalFile.read(files.journal());
       requireSame(found.header(), wanted, layout);
-      recoverJournal(found);
+      noteTail(found);
       JournalState state = found.state();
       boolean cleanExit = state.closed();
       boolean validate =
@@ -62,12 +65,16 @@ final class ConversationOpener {
             case AFTER_UNCLEAN_EXIT -> !cleanExit;
             case ALWAYS -> true;
           };
-      Folders.create(place.blocks().folder(found.header().owner()));
-      List<Long> present = removeLeftovers(found.header().owner(), state);
+      List<Long> present = place.blocks().blocks(found.header().owner());
+      Set<Long> named = new HashSet<>();
+      state.runs().forEach(run -> named.add(run.block()));
       StoreBlocks blocks = blocks(found.header(), state, present, health);
       // The mark of a clean exit was forced behind everything that it vouches for.
       boolean late = cleanExit && !validate && findings.isEmpty();
       cache = cache(found.header(), state, blocks, validate, late ? present : null);
+      // From here on files are changed.
+      found.clearTail();
+      Folders.create(place.blocks().folder(found.header().owner()));
       journal = Journal.open(files.journal(), health, found.end(), found.crc());
       JournalRecord.Mark mark =
           new JournalRecord.Mark(JournalRecord.Mark.OPENED, System.currentTimeMillis());
@@ -80,6 +87,7 @@ final class ConversationOpener {
       if (cache.length() < state.committed()) {
         giveUpDamagedRows(state, cache.length(), journal);
       }
+      removeLeftovers(present, named);
       place.touch(files);
       OpenReport report =
           new OpenReport(
@@ -139,7 +147,7 @@ final class ConversationOpener {
         .formatted(layout.shape(), layout.keyType().label(), layout.valueType().label());
   }
 
-  private void recoverJournal(JournalFile found) throws IOException {
+  private void noteTail(JournalFile found) {
     if (found.stopped() != null || found.dropped() > 0) {
       findings.add(
           "%s: dropped %,d bytes from offset %,d on (%s); a copy is in journal.dropped"
@@ -149,18 +157,19 @@ final class ConversationOpener {
                   found.end(),
                   found.stopped() == null ? "no record" : found.stopped()));
     }
-    found.clearTail();
   }
 
-  /** Removes blocks of ours that a crash left behind; returns those that there were. */
-  private List<Long> removeLeftovers(int owner, JournalState state) throws IOException {
-    List<Long> present = place.blocks().blocks(owner);
+  /** Removes blocks of ours that a crash left behind. What fails here is tried by the next opening. */
+  private void removeLeftovers(List<Long> present, Set<Long> named) {
     Set<Long> unnamed = new HashSet<>(present);
-    state.runs().forEach(run -> unnamed.remove(run.block()));
+    unnamed.removeAll(named);
     if (!unnamed.isEmpty()) {
-      place.collect(unnamed);
+      try {
+        place.collect(unnamed);
+      } catch (GatunException e) {
+        findings.add("blocks that a crash left behind were not removed: " + e.getMessage());
+      }
     }
-    return present;
   }
 
   private StoreBlocks blocks(
@@ -220,7 +229,13 @@ final class ConversationOpener {
     List<OpenedRun> opened;
     try {
       opened = InParallel.all(tasks, present == null ? OPENERS : 1);
-    } catch (IOException | RuntimeException | Error e) {
+    } catch (IOException e) {
+      blocks.abandon();
+      throw new IOException(
+          "a block could not be read (%s); nothing was changed, try again. Rows are given up only for files that are proved damaged or missing"
+              .formatted(IoFailure.reason(e)),
+          e);
+    } catch (RuntimeException | Error e) {
       // One refuses the whole conversation: the others' maps must not stay behind.
       blocks.abandon();
       throw e;
@@ -270,7 +285,7 @@ final class ConversationOpener {
     Path file = place.blocks().file(run.block());
     try {
       int sound = run.tokens();
-      Folders.requireFile(file);
+      FileLook.requireFile(file);
       if (validate) {
         BlockHeader expected = new BlockHeader(run.block(), header.layout(), header.fingerprint());
         sound = BlockCheck.soundRows(file, expected, run);
@@ -283,9 +298,7 @@ final class ConversationOpener {
       KvBlock block =
           sound == 0 ? null : blocks.open(run.block(), sound, writable && finding == null);
       return new OpenedRun(block, sound, finding);
-    } catch (NewerFormatException e) {
-      throw e;
-    } catch (GatunException e) {
+    } catch (DamageException e) {
       return new OpenedRun(null, 0, e.getMessage());
     }
   }
@@ -318,7 +331,7 @@ final class ConversationOpener {
     try {
       int shared = place.blocks().sharedRows(run.block(), header.layout().blockTokens());
       return shared <= run.tokens();
-    } catch (GatunException e) {
+    } catch (DamageException e) {
       // Opening the block says what is wrong with it.
       return false;
     }

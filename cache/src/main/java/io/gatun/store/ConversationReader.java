@@ -27,6 +27,7 @@ public final class ConversationReader implements AutoCloseable {
   /** How often a state may vanish under us before that is an error: each time a newer one came. */
   private static final int PATIENCE = 1_000;
 
+  private final StoreFolder store;
   private final ConversationFiles files;
   private final LockFile.Hold readerLock;
   private final RandomAccessFile journal;
@@ -45,6 +46,7 @@ public final class ConversationReader implements AutoCloseable {
       LockFile.Hold readerLock,
       RandomAccessFile journal,
       byte[] page) {
+    this.store = store;
     this.files = files;
     this.readerLock = readerLock;
     this.journal = journal;
@@ -62,13 +64,12 @@ public final class ConversationReader implements AutoCloseable {
   }
 
   static ConversationReader open(StoreFolder store, ConversationFiles files) throws IOException {
-    Folders.requireFolder(files.folder());
+    FileLook.requireFolder(files.folder());
     LockFile.Hold lock = LockFile.reader(files.lock());
     RandomAccessFile journal = null;
     ConversationReader reader = null;
     try {
-      Folders.requireFile(files.journal());
-      journal = new RandomAccessFile(files.journal().toFile(), "r");
+      journal = FileLook.open(files.journal());
       byte[] page = JournalFile.page(journal, files.journal());
       reader = new ConversationReader(store, files, lock, journal, page);
       reader.refresh();
@@ -136,10 +137,10 @@ public final class ConversationReader implements AutoCloseable {
         try {
           mapBlocks();
           return changed;
-        } catch (GatunException e) {
+        } catch (DamageException e) {
           // A writer may have dropped the block after the state that we read: then there is a
           // newer.
-          if (tries == PATIENCE || published() == end) {
+          if (tries == PATIENCE || published() <= end) {
             throw e;
           }
         }
@@ -160,20 +161,24 @@ public final class ConversationReader implements AutoCloseable {
     return value;
   }
 
+  /**
+   * Takes the records up to the published end, and, if nobody writes now, whatever else checks: the
+   * published end is not forced, so after a crash it may lie before what was acknowledged.
+   */
   private boolean readJournal() throws IOException {
     long published = published();
-    if (published < end) {
-      throw new GatunException(
-          "conversation '%s' was cut back by a recovery; close this reader and open it again"
-              .formatted(id()));
-    }
-    JournalScan scan = new JournalScan(journal, end, crc, published);
+    JournalScan scan = new JournalScan(journal, end, crc, Math.max(end, published));
     scan.applyTo(state);
+    boolean reached = scan.end() >= published;
+    if (reached && scan.more() && !store.openForWriting(files)) {
+      scan.goOn();
+      scan.applyTo(state);
+    }
     boolean changed = scan.end() > end;
     end = scan.end();
     crc = scan.crc();
-    if (end < published) {
-      throw new GatunException(
+    if (!reached) {
+      throw new DamageException(
           "%s: the record at offset %,d is damaged (%s); run 'gatun conversations verify %s'"
               .formatted(files.journal(), end, scan.stopped(), id()));
     }

@@ -76,7 +76,18 @@ public final class ConversationStore implements AutoCloseable {
 
   /** Whether there is a conversation of this name. */
   public boolean exists(String id) {
-    return place.exists(place.files(id));
+    ConversationFiles files = place.files(id);
+    return attempt("look for '%s'".formatted(id), files, () -> place.exists(files));
+  }
+
+  /** Runs an operation on the files of one conversation; {@code what} completes "cannot ...". */
+  private static <T> T attempt(
+      String what, ConversationFiles files, StoreFolder.Operation<T> operation) {
+    try {
+      return operation.run();
+    } catch (IOException e) {
+      throw IoFailure.of("cannot " + what, files.folder(), e);
+    }
   }
 
   /**
@@ -104,7 +115,7 @@ public final class ConversationStore implements AutoCloseable {
       int reused = 0;
       LockFile.Hold writer;
       try (LockFile.Hold _ = place.lock()) {
-        if (!exists(id)) {
+        if (!place.exists(files)) {
           reused = create(files, model.with(layout), layout, prompt);
         }
         writer = place.onlyWriter(files);
@@ -161,8 +172,8 @@ public final class ConversationStore implements AutoCloseable {
    */
   public void truncate(String id, long tokens) {
     ConversationFiles files = place.files(id);
-    place.requireExisting(files);
     try {
+      place.requireExisting(files);
       JournalHeader header = JournalFile.header(files.journal());
       LockFile.Hold writer;
       try (LockFile.Hold _ = place.lock()) {
@@ -194,7 +205,7 @@ public final class ConversationStore implements AutoCloseable {
 
   /** What there is to say about every conversation, without opening any. */
   public List<ConversationInfo> list() {
-    return place.locked("list the conversations", () -> Census.take(place).infos());
+    return place.locked("list the conversations", () -> Catalog.take(place).infos());
   }
 
   /**
@@ -203,7 +214,14 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if there is none of this name
    */
   public ConversationInfo info(String id) {
-    place.requireExisting(place.files(id));
+    ConversationFiles files = place.files(id);
+    attempt(
+        "look for '%s'".formatted(id),
+        files,
+        () -> {
+          place.requireExisting(files);
+          return null;
+        });
     return list().stream()
         .filter(info -> info.id().equals(id))
         .findFirst()
@@ -216,12 +234,13 @@ public final class ConversationStore implements AutoCloseable {
    */
   public ConversationReader read(String id) {
     ConversationFiles files = place.files(id);
-    place.requireExisting(files);
-    try {
-      return ConversationReader.open(place, files);
-    } catch (IOException e) {
-      throw IoFailure.of("cannot read conversation '%s'".formatted(id), files.folder(), e);
-    }
+    return attempt(
+        "read conversation '%s'".formatted(id),
+        files,
+        () -> {
+          place.requireExisting(files);
+          return ConversationReader.open(place, files);
+        });
   }
 
   /**
@@ -251,7 +270,16 @@ public final class ConversationStore implements AutoCloseable {
 
   /** Makes a conversation with all tokens of another one, see {@link #fork(String, String, long)}. */
   public void fork(String id, String newId) {
-    fork(id, newId, info(id).tokens());
+    ConversationFiles source = place.files(id);
+    long known =
+        attempt(
+            "fork '%s'".formatted(id),
+            source,
+            () -> {
+              place.requireExisting(source);
+              return JournalFile.readCounting(source.journal()).state().tokens().count();
+            });
+    fork(id, newId, known);
   }
 
   /**
@@ -288,7 +316,7 @@ public final class ConversationStore implements AutoCloseable {
         () -> {
           place.requireExisting(files);
           try (LockFile.Hold _ = place.writer(files)) {
-            return Deletion.run(place, files, Census.take(place));
+            return Deletion.run(place, files, Catalog.take(place));
           }
         });
   }
@@ -344,12 +372,13 @@ public final class ConversationStore implements AutoCloseable {
    */
   public Verification verify(String id, LongConsumer progress) {
     ConversationFiles files = place.files(id);
-    place.requireExisting(files);
-    try {
-      return new Verifier(place).run(files, progress);
-    } catch (IOException e) {
-      throw IoFailure.of("cannot verify '%s'".formatted(id), files.folder(), e);
-    }
+    return attempt(
+        "verify '%s'".formatted(id),
+        files,
+        () -> {
+          place.requireExisting(files);
+          return new Verifier(place).run(files, progress);
+        });
   }
 
   /** Figures, as of now. */

@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Collection;
-import java.util.Optional;
+import java.util.HashSet;
 import java.util.Set;
 import java.util.UUID;
 
@@ -17,49 +17,65 @@ final class Deletion {
    * Deletes a conversation. It is gone once its folder is renamed; what a crash leaves after that is
    * garbage. Store's and writer's lock held.
    *
+   * @param catalog in which the conversation is counted in; it is counted out by this
    * @return disk space that this freed
+   * @throws IOException if its journal cannot be read now; nothing was removed
    */
-  static long run(StoreFolder store, ConversationFiles files, Census census) throws IOException {
+  static long run(StoreFolder store, ConversationFiles files, Catalog catalog) throws IOException {
+    JournalSummary journal = catalog.journals().get(files.id());
+    if (journal == null && FileLook.exists(files.journal())) {
+      // A failed look is thrown here; damage is a reason to delete it.
+      try {
+        JournalFile.readCounting(files.journal());
+      } catch (DamageException | NewerFormatException _) {
+        // Which blocks were its own is not known: gc finds them once it is gone.
+      }
+    }
+    Set<Long> free = journal == null ? Set.of() : catalog.remove(files.id());
+    return remove(store, files, free, catalog);
+  }
+
+  /**
+   * Removes a conversation's folder, and the blocks that nobody needs without it.
+   *
+   * @param catalog in which it is counted out already
+   */
+  static long remove(StoreFolder store, ConversationFiles files, Set<Long> free, Catalog catalog)
+      throws IOException {
     BlockFolder blocks = store.blocks();
-    JournalFile journal = census.journals().get(files.id());
     Path deleted = store.conversations().resolve(".deleted-" + UUID.randomUUID());
     Files.move(files.folder(), deleted, StandardCopyOption.ATOMIC_MOVE);
     Folders.force(store.conversations());
-    long freed;
-    if (journal == null) {
-      // Which blocks were its own is not known: gc finds them, once all other journals can be read.
-      freed = Census.folderBytes(deleted);
-    } else {
-      freed = Census.folderBytes(deleted);
-      boolean known = census.named().isPresent();
-      Set<Long> blocksOfIt = Census.blocksOf(journal);
-      census.remove(files.id());
-      // Also those that the journal no longer names, but that a crash kept from being removed.
-      blocksOfIt.addAll(blocks.blocks(journal.header().owner()));
-      for (long block : known ? blocksOfIt : Set.<Long>of()) {
-        if (census.users(block) == 0) {
-          freed += blocks.size(block);
-          blocks.delete(block);
-          int owner = BlockFolder.owner(block);
-          if (!census.lives(owner)) {
-            blocks.deleteOwnerIfEmpty(owner);
-          }
-        }
+    long freed = Catalog.folderBytes(deleted);
+    Set<Integer> owners = new HashSet<>();
+    for (long block : free) {
+      freed += blocks.size(block);
+      blocks.delete(block);
+      owners.add(BlockFolder.owner(block));
+    }
+    for (int owner : owners) {
+      // A writer whose first block is still to come needs its folder.
+      if (catalog.conversationOf(owner).isEmpty()) {
+        blocks.deleteOwnerIfEmpty(owner);
       }
-      blocks.deleteOwnerIfEmpty(journal.header().owner());
     }
     Folders.delete(deleted);
     return freed;
   }
 
-  /** Removes those of the blocks that no journal names; none if a journal cannot be read. */
+  /**
+   * Removes those of the writer's own blocks that no journal names; none if some journal cannot be
+   * read.
+   */
   static void unnamed(StoreFolder store, Collection<Long> candidates) throws IOException {
-    Optional<Set<Long>> named = Census.take(store).named();
-    if (named.isPresent()) {
-      for (long block : candidates) {
-        if (!named.get().contains(block)) {
-          store.blocks().delete(block);
-        }
+    Catalog catalog = Catalog.take(store);
+    if (catalog.unreadable().isPresent()) {
+      System.getLogger("io.gatun.store").log(System.Logger.Level.DEBUG, catalog.unreadable().get());
+      return;
+    }
+    for (long block : candidates) {
+      if (!catalog.needed(block)) {
+        store.blocks().delete(block);
       }
     }
   }

@@ -1,15 +1,11 @@
 package io.gatun.store;
 
-import io.gatun.cache.GatunException;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /** Removes what crashes left behind. Used with the store's lock held. */
@@ -25,61 +21,61 @@ final class GarbageCollector {
     this.dryRun = dryRun;
   }
 
-  /** Removes unfinished and half-deleted conversations and work files, then blocks that no journal names. */
+  /**
+   * Removes unfinished and half-deleted conversations and work files, then blocks that no journal
+   * names. All journals are read first.
+   */
   Garbage run() throws IOException {
     Path conversations = store.conversations();
-    for (String name : Folders.names(conversations)) {
+    Catalog catalog = Catalog.take(store);
+    for (String name : FileLook.names(conversations)) {
+      Path folder = conversations.resolve(name);
+      if (!FileLook.isFolder(folder)) {
+        continue;
+      }
       if (name.startsWith(".new-")
           || name.startsWith(".deleted-")
           || WorkFile.leftBehind(store, name)) {
-        Path folder = conversations.resolve(name);
-        note(folder, Census.folderBytes(folder));
+        note(folder, Catalog.folderBytes(folder));
         if (!dryRun) {
           Folders.delete(folder);
         }
       }
     }
-    Census census = Census.take(store);
-    if (census.named().isEmpty()) {
-      census
-          .damaged()
-          .forEach((id, damage) ->
-              findings.add(
-                  "no block was removed, since '%s' might need it: %s".formatted(id, damage)));
+    findings.addAll(catalog.foreign());
+    catalog
+        .damaged()
+        .forEach((id, damage) -> findings.add("'%s' is damaged: %s".formatted(id, damage)));
+    if (catalog.unreadable().isPresent()) {
+      findings.add(catalog.unreadable().get());
     } else {
-      collectBlocks(census);
+      collectBlocks(catalog);
     }
     return new Garbage(removed, bytes, findings, dryRun);
   }
 
-  private void collectBlocks(Census census) throws IOException {
-    Map<Integer, String> owners = new HashMap<>();
-    census.journals().forEach((id, journal) -> owners.put(journal.header().owner(), id));
-    Set<Long> named = census.named().orElseThrow();
+  private void collectBlocks(Catalog catalog) throws IOException {
     for (int owner : store.blocks().owners()) {
-      String id = owners.get(owner);
-      boolean writing = id != null && store.openForWriting(store.files(id));
-      Set<Long> left = new HashSet<>(store.blocks().blocks(owner));
-      left.removeAll(named);
+      Optional<String> id = catalog.conversationOf(owner);
       // A writer's newest blocks stand in no journal yet.
-      if (!writing) {
-        for (long block : left) {
-          note(store.blocks().file(block), store.blocks().size(block));
-          if (!dryRun) {
-            store.blocks().delete(block);
-          }
+      if (id.isPresent() && store.openForWriting(store.files(id.get()))) {
+        continue;
+      }
+      Set<Long> left = new HashSet<>(store.blocks().blocks(owner));
+      left.removeIf(catalog::needed);
+      for (long block : left) {
+        note(store.blocks().file(block), store.blocks().size(block));
+        if (!dryRun) {
+          store.blocks().delete(block);
         }
       }
-      if (id == null && !dryRun) {
+      if (id.isEmpty() && !dryRun) {
         store.blocks().deleteOwnerIfEmpty(owner);
       }
     }
   }
 
   private void note(Path path, long size) {
-    if (Files.isSymbolicLink(path) || !Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
-      throw new GatunException("%s is a link or vanished; a store has no links".formatted(path));
-    }
     removed.add(store.path().relativize(path).toString());
     bytes += size;
   }

@@ -2,7 +2,6 @@ package io.gatun.store;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
-import io.gatun.cache.GatunException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -24,7 +23,7 @@ final class HeaderCheck {
     byte[] found = new byte[magic.length];
     page.get(0, found);
     if (!Arrays.equals(found, magic)) {
-      throw new GatunException(
+      throw new DamageException(
           "%s is not %s: it does not begin with %s"
               .formatted(file, what, new String(magic, US_ASCII)));
     }
@@ -36,7 +35,7 @@ final class HeaderCheck {
               .formatted(file, foundVersion, version));
     }
     if (!sound || foundVersion < 1 || page.getInt(12) != bytes) {
-      throw new GatunException(
+      throw new DamageException(
           "%s: the header is damaged (checksum %08x, computed %08x; version %d; %d header bytes)"
               .formatted(file, page.getInt(crcAt), crc, foundVersion, page.getInt(12)));
     }

@@ -16,7 +16,8 @@ final class IoFailure {
     return new GatunException("%s at %s: %s".formatted(what, where, reason(e)), e);
   }
 
-  private static String reason(IOException e) {
+  /** The reason of a failure, for the end of a sentence. */
+  static String reason(Exception e) {
     return switch (e) {
       case AccessDeniedException denied -> "no permission for " + denied.getFile();
       case NoSuchFileException none -> "there is no " + none.getFile();

@@ -8,7 +8,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import net.openhft.chronicle.bytes.Bytes;
 
@@ -67,7 +66,7 @@ final class Journal implements AutoCloseable {
    */
   static Journal open(Path file, Health health, long end, int crc) throws IOException {
     Journal journal = new Journal(file, health, end, crc);
-    journal.map(Files.size(file));
+    journal.map(FileLook.requireFile(file).size());
     return journal;
   }
 

@@ -10,6 +10,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 
 /**
  * A journal as it was found on disk: header, state, and where its records end.
@@ -36,11 +38,19 @@ record JournalFile(
    * @throws GatunException if the header cannot be used
    */
   static JournalFile read(Path file) throws IOException {
-    Folders.requireFile(file);
-    try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "r")) {
+    return read(file, true);
+  }
+
+  /** As {@link #read}, but token ids are only counted. */
+  static JournalFile readCounting(Path file) throws IOException {
+    return read(file, false);
+  }
+
+  private static JournalFile read(Path file, boolean keepIds) throws IOException {
+    try (RandomAccessFile journal = FileLook.open(file)) {
       byte[] page = page(journal, file);
       JournalHeader header = JournalHeader.decode(page, file);
-      JournalState state = new JournalState(header.owner(), header.layout().blockTokens());
+      JournalState state = new JournalState(header.owner(), header.layout().blockTokens(), keepIds);
       JournalScan scan =
           new JournalScan(
               journal, JournalHeader.BYTES, JournalHeader.crc(page), JournalHeader.published(page));
@@ -48,16 +58,37 @@ record JournalFile(
       List<RunState> forcedRuns = state.runs();
       scan.goOn();
       scan.applyTo(state);
-      long dropped = lastNonZero(journal, scan.end()) - scan.end();
+      long dropped = lastNonZero(file, journal, scan.end()) - scan.end();
       return new JournalFile(
           file, header, state, forcedRuns, scan.end(), scan.crc(), dropped, scan.stopped());
     }
   }
 
+  /**
+   * The blocks that the records of a journal name whose header is damaged.
+   *
+   * @return empty if its records do not check either, or there are none to tell
+   */
+  static Optional<Set<Long>> blocksDespiteHeader(Path file) throws IOException {
+    try (RandomAccessFile journal = FileLook.open(file)) {
+      byte[] page = page(journal, file);
+      for (int seed : new int[] {JournalHeader.storedCrc(page), JournalHeader.crc(page)}) {
+        JournalState state = new JournalState(BlockFolder.NOBODY, Integer.MAX_VALUE, false);
+        JournalScan scan = new JournalScan(journal, JournalHeader.BYTES, seed, journal.length());
+        scan.applyTo(state);
+        boolean whole =
+            scan.stopped() == null && lastNonZero(file, journal, scan.end()) == scan.end();
+        if (whole && scan.end() > JournalHeader.BYTES) {
+          return Optional.of(state.foreignBlocks());
+        }
+      }
+      return Optional.empty();
+    }
+  }
+
   /** The header alone. */
   static JournalHeader header(Path file) throws IOException {
-    Folders.requireFile(file);
-    try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "r")) {
+    try (RandomAccessFile journal = FileLook.open(file)) {
       return JournalHeader.decode(page(journal, file), file);
     }
   }
@@ -66,7 +97,7 @@ record JournalFile(
   static int ownerIfReadable(Path file) throws IOException {
     try {
       return header(file).owner();
-    } catch (GatunException e) {
+    } catch (DamageException | NewerFormatException e) {
       return BlockFolder.NOBODY;
     }
   }
@@ -78,13 +109,14 @@ record JournalFile(
       journal.seek(0);
       journal.readFully(page);
     } catch (EOFException e) {
-      throw new GatunException(
+      throw new DamageException(
           "%s has %,d bytes: its header is cut off".formatted(file, journal.length()), e);
     }
     return page;
   }
 
-  private static long lastNonZero(RandomAccessFile journal, long from) throws IOException {
+  private static long lastNonZero(Path file, RandomAccessFile journal, long from)
+      throws IOException {
     byte[] chunk = new byte[1 << 15];
     byte[] zeros = new byte[chunk.length];
     journal.seek(from);
@@ -92,6 +124,15 @@ record JournalFile(
     long last = from;
     for (int read; (read = journal.read(chunk)) > 0; position += read) {
       if (Arrays.equals(chunk, 0, read, zeros, 0, read)) {
+        // A tail of many gigabytes is a hole: what was never written is not read.
+        long data = BlockMemory.nextData(file, position + read);
+        if (data < 0) {
+          return last;
+        }
+        if (data > position + read) {
+          position = data - read;
+          journal.seek(data);
+        }
         continue;
       }
       for (int i = read - 1; i >= 0; i--) {

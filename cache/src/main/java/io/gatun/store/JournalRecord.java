@@ -4,7 +4,9 @@ import io.gatun.cache.GatunException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import net.openhft.chronicle.bytes.Bytes;
 import net.openhft.chronicle.bytes.BytesOut;
 
@@ -28,9 +30,11 @@ sealed interface JournalRecord {
   /**
    * Reads the fields.
    *
+   * @param known token ids known before this record: no record names more rows than there are ids
+   * @param blockTokens rows of a block: no run has more checksums
    * @throws GatunException if they make no sense by themselves
    */
-  void read(PayloadReader in);
+  void read(PayloadReader in, int known, int blockTokens);
 
   /** An empty record of this code, to be read into. */
   static JournalRecord ofCode(int code) {
@@ -39,6 +43,8 @@ sealed interface JournalRecord {
       case Rows.CODE -> new Rows();
       case Mark.OPENED -> new Mark(Mark.OPENED);
       case Mark.CLOSED -> new Mark(Mark.CLOSED);
+      case Stamps.CODE -> new Stamps();
+      case NextNumber.CODE -> new NextNumber();
       default -> throw new GatunException("record type %d is not known".formatted(code));
     };
   }
@@ -96,6 +102,9 @@ sealed interface JournalRecord {
     int at;
     int count;
 
+    /** Whether reading leaves the ids out and takes their count. */
+    boolean countOnly;
+
     Ids(int code) {
       this.code = code;
     }
@@ -129,12 +138,16 @@ sealed interface JournalRecord {
     }
 
     @Override
-    public void read(PayloadReader in) {
+    public void read(PayloadReader in, int known, int blockTokens) {
       from = in.readCount("position", Integer.MAX_VALUE - 8);
       count = in.readCount("number of token ids", MOST);
       at = 0;
       if (code == STOP_BIT) {
         ids = StopBits.decode(in.readRest(), count);
+        return;
+      }
+      if (countOnly) {
+        in.skipInts(count);
         return;
       }
       if (ids.length < count) {
@@ -164,6 +177,15 @@ sealed interface JournalRecord {
    */
   final class Rows implements JournalRecord {
     static final int CODE = 2;
+
+    /** The fewest bytes of a run: block, tokens, kept pieces, pieces. */
+    private static final int LEAST_OF_A_RUN = 11;
+
+    /** The fewest bytes of a piece: rows, checksum. */
+    private static final int LEAST_OF_A_PIECE = 5;
+
+    /** What a run takes on the heap while its record is applied, about. */
+    private static final long HEAP_OF_A_RUN = 250;
 
     long time;
     int keptRuns;
@@ -203,17 +225,20 @@ sealed interface JournalRecord {
     }
 
     @Override
-    public void read(PayloadReader in) {
+    public void read(PayloadReader in, int known, int blockTokens) {
       time = in.readStopBit();
       keptRuns = in.readCount("number of kept runs", Integer.MAX_VALUE);
       openTail = in.readCount("open tail", 1) == 1;
-      int count = in.readCount("number of runs", in.remaining());
+      int count = in.readCount("number of runs", Math.min(known, in.remaining() / LEAST_OF_A_RUN));
+      HeapTooSmallException.check("a commit of %,d runs".formatted(count), HEAP_OF_A_RUN * count);
       runs.clear();
       for (int i = 0; i < count; i++) {
         long block = in.readLong();
         int tokens = in.readCount("tokens of a run", Integer.MAX_VALUE);
         int keptPieces = in.readCount("number of kept checksums", Integer.MAX_VALUE);
-        int pieces = in.readCount("number of checksums", in.remaining());
+        int pieces =
+            in.readCount(
+                "number of checksums", Math.min(blockTokens, in.remaining() / LEAST_OF_A_PIECE));
         int[] rows = new int[pieces];
         int[] crcs = new int[pieces];
         for (int piece = 0; piece < pieces; piece++) {
@@ -266,8 +291,97 @@ sealed interface JournalRecord {
     }
 
     @Override
-    public void read(PayloadReader in) {
+    public void read(PayloadReader in, int known, int blockTokens) {
       time = in.readStopBit();
+    }
+  }
+
+  /**
+   * What the files of blocks looked like when their rows were known to be those of the journal, see
+   * {@link FileStamp}. From version 3 on.
+   *
+   * <pre>
+   *   count | (block (8 bytes) | stamp (8 bytes), little-endian) * count
+   * </pre>
+   */
+  final class Stamps implements JournalRecord {
+    static final int CODE = 6;
+
+    /** More stamps than this go into several records. */
+    static final int MOST = 4096;
+
+    private static final int BYTES_OF_ONE = 2 * Long.BYTES;
+
+    final Map<Long, Long> stamps;
+
+    Stamps() {
+      this(new LinkedHashMap<>());
+    }
+
+    Stamps(Map<Long, Long> stamps) {
+      this.stamps = stamps;
+    }
+
+    /** The most bytes that this record's payload can take. */
+    static long mostBytes(int count) {
+      return 1 + 5 + (long) BYTES_OF_ONE * count;
+    }
+
+    @Override
+    public int code() {
+      return CODE;
+    }
+
+    @Override
+    public void write(BytesOut<?> out) {
+      out.writeStopBit(stamps.size());
+      stamps.forEach((block, stamp) -> {
+        writeLong(out, block);
+        writeLong(out, stamp);
+      });
+    }
+
+    @Override
+    public void read(PayloadReader in, int known, int blockTokens) {
+      int count = in.readCount("number of stamps", in.remaining() / BYTES_OF_ONE);
+      for (int i = 0; i < count; i++) {
+        stamps.put(in.readLong(), in.readLong());
+      }
+    }
+  }
+
+  /**
+   * The conversation's next block gets this number or a higher one: it stands for names of blocks
+   * that a rewritten journal no longer has. From version 3 on.
+   *
+   * <pre>
+   *   number
+   * </pre>
+   */
+  final class NextNumber implements JournalRecord {
+    static final int CODE = 7;
+
+    int number;
+
+    NextNumber() {}
+
+    NextNumber(int number) {
+      this.number = number;
+    }
+
+    @Override
+    public int code() {
+      return CODE;
+    }
+
+    @Override
+    public void write(BytesOut<?> out) {
+      out.writeStopBit(number);
+    }
+
+    @Override
+    public void read(PayloadReader in, int known, int blockTokens) {
+      number = in.readCount("next number", Integer.MAX_VALUE);
     }
   }
 

@@ -54,6 +54,15 @@ final class JournalScan {
     this.crc = crcBefore;
   }
 
+  /** Whether a record may stand behind the limit. */
+  boolean more() throws IOException {
+    return stopped == null
+        && file.length() - end > FRAME
+        && limit <= end + FRAME
+        && fill(end, FRAME)
+        && getInt(end) != 0;
+  }
+
   /** Takes what follows in too, up to the end of the file. */
   void goOn() throws IOException {
     limit = file.length();
@@ -77,6 +86,7 @@ final class JournalScan {
 
   /** Applies every record that checks to the state. */
   void applyTo(JournalState state) throws IOException {
+    ids.countOnly = !state.keepsIds();
     while (stopped == null && limit - end > FRAME) {
       if (!fill(end, FRAME)) {
         return;
@@ -104,7 +114,9 @@ final class JournalScan {
       return;
     }
     try {
-      state.apply(decode(at, length));
+      state.apply(decode(state, at, length));
+    } catch (HeapTooSmallException e) {
+      throw e;
     } catch (RuntimeException e) {
       // Also what Chronicle throws on numbers that do not end. The checksum fits, so this was
       // written so: by a fault, or by somebody else. Either way the journal ends before it.
@@ -115,11 +127,11 @@ final class JournalScan {
     end += FRAME + length;
   }
 
-  private JournalRecord decode(int at, int length) {
+  private JournalRecord decode(JournalState state, int at, int length) {
     in.take(buffer, at, length);
     int code = in.readByte();
     JournalRecord record = code == ids.code ? ids : JournalRecord.ofCode(code);
-    record.read(in);
+    record.read(in, state.tokens().count(), state.blockTokens());
     if (in.remaining() != 0) {
       throw new IllegalStateException(in.remaining() + " bytes are left over");
     }

@@ -2,8 +2,10 @@ package io.gatun.store;
 
 import io.gatun.cache.GatunException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -25,12 +27,34 @@ final class JournalState {
   private boolean closed = true;
   private long time;
   private int nextNumber;
+  private final Set<Long> foreign = new HashSet<>();
+  private final Map<Long, Long> stamps = new HashMap<>();
 
   /** The state before any record, of the conversation that makes its blocks as {@code owner}. */
   JournalState(int owner, int blockTokens) {
+    this(owner, blockTokens, true);
+  }
+
+  /** As above; without {@code keepIds} token ids are counted and not kept. */
+  JournalState(int owner, int blockTokens, boolean keepIds) {
     this.owner = owner;
     this.blockTokens = blockTokens;
-    this.tokens = new Tokens();
+    this.tokens = keepIds ? new Tokens() : Tokens.counting();
+  }
+
+  /** Rows of a block. */
+  int blockTokens() {
+    return blockTokens;
+  }
+
+  /** Whether token ids are kept, not only counted. */
+  boolean keepsIds() {
+    return tokens.kept();
+  }
+
+  /** The blocks of other owners that the records ever named, those given up included. */
+  Set<Long> foreignBlocks() {
+    return Set.copyOf(foreign);
   }
 
   /**
@@ -70,6 +94,11 @@ final class JournalState {
     return closed;
   }
 
+  /** What a block's file looked like when its rows were last known to be right; 0 for unknown. */
+  long stamp(long block) {
+    return stamps.getOrDefault(block, FileStamp.UNKNOWN);
+  }
+
   /** Milliseconds since 1970 of the last commit, opening or closing. */
   long time() {
     return time;
@@ -88,6 +117,8 @@ final class JournalState {
         closed = mark.code == JournalRecord.Mark.CLOSED;
         time = mark.time;
       }
+      case JournalRecord.Stamps files -> stamps.putAll(files.stamps);
+      case JournalRecord.NextNumber next -> nextNumber = Math.max(nextNumber, next.number);
     }
   }
 
@@ -153,6 +184,8 @@ final class JournalState {
     for (RunState run : changed) {
       if (BlockFolder.owner(run.block()) == owner) {
         nextNumber = Math.max(nextNumber, (int) run.block() + 1);
+      } else {
+        foreign.add(run.block());
       }
     }
     runs.subList(rows.keptRuns, runs.size()).clear();

@@ -52,7 +52,7 @@ final class LayoutCodec {
           KvType.ofCode(page.get(at + 22)),
           page.getInt(at + 16));
     } catch (IllegalArgumentException | GatunException e) {
-      throw new GatunException("%s: %s".formatted(file, e.getMessage()), e);
+      throw new DamageException("%s: %s".formatted(file, e.getMessage()), e);
     }
   }
 }

@@ -97,6 +97,14 @@ final class PayloadReader {
     at = end;
   }
 
+  /** Passes over ids of 4 bytes; they have to fill the record. */
+  void skipInts(int count) {
+    if (remaining() != Integer.BYTES * count) {
+      throw new GatunException("%d bytes for %d token ids".formatted(remaining(), count));
+    }
+    at = end;
+  }
+
   /** The bytes that are left, copied. */
   byte[] readRest() {
     byte[] rest = new byte[remaining()];

@@ -1,6 +1,5 @@
 package io.gatun.store;
 
-import io.gatun.cache.GatunException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.util.Arrays;
@@ -76,7 +75,7 @@ final class PrefixIndex {
     for (String id : store.ids()) {
       try {
         refresh(id);
-      } catch (GatunException e) {
+      } catch (DamageException | NewerFormatException e) {
         // A damaged conversation has nothing to offer.
         chains.remove(id);
       }
@@ -85,10 +84,9 @@ final class PrefixIndex {
 
   private void refresh(String id) throws IOException {
     ConversationFiles files = store.files(id);
-    Folders.requireFolder(files.folder());
-    Folders.requireFile(files.journal());
+    FileLook.requireFolder(files.folder());
     byte[] page;
-    try (RandomAccessFile journal = new RandomAccessFile(files.journal().toFile(), "r")) {
+    try (RandomAccessFile journal = FileLook.open(files.journal())) {
       page = JournalFile.page(journal, files.journal());
     }
     JournalHeader header = JournalHeader.decode(page, files.journal());

@@ -120,6 +120,8 @@ final class StoreBlocks implements BlockSource {
     long bytes = fileBytes(layout);
     guard.beforeAllocating(bytes);
     long id = BlockFolder.id(owner, nextNumber);
+    // A file that a failure leaves behind must not stand in the way of the next one.
+    nextNumber++;
     BlockFile file = blockFile(id, true, false);
     BlockAllocationEvent event = new BlockAllocationEvent();
     event.begin();
@@ -128,7 +130,6 @@ final class StoreBlocks implements BlockSource {
         BlockMemory.createPreallocated(file.path(), bytes);
         return null;
       });
-      nextNumber++;
       try {
         file.map();
         file.writtenSparsely();
@@ -172,7 +173,7 @@ final class StoreBlocks implements BlockSource {
    */
   KvBlock open(long id, int rows, boolean writable) throws IOException {
     BlockFile file = blockFile(id, writable, true);
-    Folders.requireFile(file.path());
+    FileLook.requireFile(file.path());
     BlockCheck.header(file.path(), new BlockHeader(id, layout, fingerprint));
     try {
       file.map();

@@ -3,7 +3,6 @@ package io.gatun.store;
 import io.gatun.cache.GatunException;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.util.Collection;
@@ -38,13 +37,13 @@ final class StoreFolder {
    * @throws GatunException if it is not a folder, or can be written to by other users
    */
   static StoreFolder open(Path folder) throws IOException {
-    if (!Files.exists(folder)) {
+    if (Files.notExists(folder)) {
       Path parent = folder.toAbsolutePath().normalize().getParent();
       Files.createDirectories(parent);
       Folders.create(folder);
     }
     Path real = folder.toRealPath();
-    Folders.requireFolder(real);
+    FileLook.requireFolder(real);
     Folders.requirePrivate(real);
     StoreFolder store = new StoreFolder(real);
     Folders.create(store.conversations);
@@ -78,32 +77,37 @@ final class StoreFolder {
 
   /** The names of all conversations, sorted. */
   List<String> ids() throws IOException {
-    return Folders.names(conversations).stream().filter(ConversationFiles::canName).toList();
+    return FileLook.names(conversations).stream().filter(ConversationFiles::canName).toList();
   }
 
-  boolean exists(ConversationFiles files) {
-    return Files.exists(files.folder(), LinkOption.NOFOLLOW_LINKS);
+  /** Whether there is something of this conversation's name. */
+  boolean exists(ConversationFiles files) throws IOException {
+    return FileLook.exists(files.folder());
   }
 
-  void requireExisting(ConversationFiles files) {
+  void requireExisting(ConversationFiles files) throws IOException {
     if (!exists(files)) {
       throw missing(files.id());
     }
-    Folders.requireFolder(files.folder());
+    FileLook.requireFolder(files.folder());
   }
 
   GatunException missing(String id) {
     return new GatunException("there is no conversation '%s' in %s".formatted(id, folder));
   }
 
-  void requireFree(ConversationFiles files) {
+  void requireFree(ConversationFiles files) throws IOException {
     if (exists(files)) {
       throw new GatunException(
           "there is a conversation '%s' already; choose another name".formatted(files.id()));
     }
   }
 
-  /** Waits for the store's lock: held for moments only, while conversations come and go. */
+  /**
+   * Waits for the store's lock: held for moments only, while conversations come and go.
+   *
+   * @throws GatunException after {@link LockFile#PATIENCE_SECONDS}, with the holder
+   */
   LockFile.Hold lock() throws IOException {
     return LockFile.writer(folder.resolve("store.lock"));
   }
@@ -129,7 +133,7 @@ final class StoreFolder {
    * @throws GatunException if there is one already, named by its process
    */
   LockFile.Hold writer(ConversationFiles files) throws IOException {
-    Folders.requireFolder(files.folder());
+    FileLook.requireFolder(files.folder());
     Optional<LockFile.Hold> writer = LockFile.tryWriter(files.lock());
     return writer.orElseThrow(() -> inUse(files));
   }
@@ -159,18 +163,17 @@ final class StoreFolder {
 
   /** Whether somebody has a conversation open for writing now. */
   boolean openForWriting(ConversationFiles files) throws IOException {
-    Optional<LockFile.Hold> writer = LockFile.tryWriter(files.lock());
-    writer.ifPresent(LockFile.Hold::close);
-    return writer.isEmpty();
+    return LockFile.hasWriter(files.lock());
   }
 
-  /** Notes that a conversation was used now. */
+  /** Notes that a conversation was used now. The order of eviction is all that depends on it. */
   void touch(ConversationFiles files) {
     try {
       Folders.createFile(files.used());
       Files.setLastModifiedTime(files.used(), FileTime.fromMillis(System.currentTimeMillis()));
-    } catch (IOException e) {
-      throw IoFailure.of("cannot note the time of use", files.used(), e);
+    } catch (IOException | GatunException e) {
+      System.getLogger("io.gatun.store")
+          .log(System.Logger.Level.WARNING, "could not note the time of use in " + files.used(), e);
     }
   }
 

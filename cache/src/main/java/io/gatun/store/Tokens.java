@@ -12,11 +12,21 @@ public final class Tokens {
   private int count;
 
   Tokens() {
-    this(64);
+    ids = new int[64];
   }
 
-  Tokens(int expected) {
-    ids = new int[Math.max(expected, 16)];
+  private Tokens(int[] ids) {
+    this.ids = ids;
+  }
+
+  /** Tokens of which only the count is known. */
+  static Tokens counting() {
+    return new Tokens(null);
+  }
+
+  /** Whether the ids are kept, not only counted. */
+  boolean kept() {
+    return ids != null;
   }
 
   /** Token ids known. */
@@ -54,6 +64,10 @@ public final class Tokens {
   /** Cuts the sequence at {@code from} and goes on with {@code more[at .. at + length)}. */
   synchronized void replace(int from, int[] more, int at, int length) {
     int newCount = Math.addExact(from, length);
+    if (ids == null) {
+      count = newCount;
+      return;
+    }
     if (newCount > ids.length) {
       ids =
           Arrays.copyOf(ids, (int) Math.min(Integer.MAX_VALUE - 8, Math.max(newCount, 2L * from)));

@@ -1,6 +1,5 @@
 package io.gatun.store;
 
-import io.gatun.cache.GatunException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,12 +21,12 @@ final class Verifier {
    * @param progress is told how many bytes of rows were read since it was last told
    */
   Verification run(ConversationFiles files, LongConsumer progress) throws IOException {
-    Folders.requireFolder(files.folder());
+    FileLook.requireFolder(files.folder());
     try (LockFile.Hold _ = LockFile.reader(files.lock())) {
       JournalFile journal;
       try {
         journal = JournalFile.read(files.journal());
-      } catch (GatunException e) {
+      } catch (DamageException | NewerFormatException e) {
         return new Verification(files.id(), 0, 0, 0, 0, List.of(e.getMessage()));
       }
       return run(files, journal, progress);
@@ -56,7 +55,7 @@ final class Verifier {
       Path file = store.blocks().file(run.block());
       int rows = 0;
       try {
-        Folders.requireFile(file);
+        FileLook.requireFile(file);
         BlockHeader expected = new BlockHeader(run.block(), header.layout(), header.fingerprint());
         rows = BlockCheck.soundRows(file, expected, run);
         if (rows < run.tokens()) {
@@ -64,7 +63,7 @@ final class Verifier {
               "%s: rows from %d on do not check; tokens from %,d on need a prefill"
                   .formatted(file, rows, sound + rows));
         }
-      } catch (GatunException e) {
+      } catch (DamageException | NewerFormatException e) {
         damage.add(e.getMessage());
       }
       if (whole) {

@@ -56,7 +56,9 @@ public final class WorkFile implements AutoCloseable {
       return false;
     }
     Path folder = store.conversations().resolve(name);
-    Folders.requireFolder(folder);
+    if (!FileLook.isFolder(folder)) {
+      return false;
+    }
     Optional<LockFile.Hold> lock = LockFile.tryWriter(folder.resolve("lock"));
     lock.ifPresent(LockFile.Hold::close);
     return lock.isPresent();
@@ -64,11 +66,11 @@ public final class WorkFile implements AutoCloseable {
 
   /** Removes what was left behind. */
   static void collect(StoreFolder store) throws IOException {
-    if (Folders.names(store.conversations()).stream().noneMatch(name -> name.startsWith(PREFIX))) {
+    if (FileLook.names(store.conversations()).stream().noneMatch(name -> name.startsWith(PREFIX))) {
       return;
     }
     try (LockFile.Hold _ = store.lock()) {
-      for (String name : Folders.names(store.conversations())) {
+      for (String name : FileLook.names(store.conversations())) {
         if (leftBehind(store, name)) {
           Folders.delete(store.conversations().resolve(name));
         }

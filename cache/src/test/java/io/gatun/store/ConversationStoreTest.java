@@ -186,7 +186,13 @@ class ConversationStoreTest {
     }
     store.pin("a", true);
     try (Conversation _ = open("b")) {
-      Eviction plan = store.evict(0, true);
+      assertThatThrownBy(() -> store.evict(0, false))
+          .isInstanceOf(GatunException.class)
+          .hasMessageContaining("Nothing was evicted")
+          .hasMessageContaining("1 pinned, 1 in use");
+      assertThat(store.ids()).hasSize(4);
+      long all = store.evict(Long.MAX_VALUE, true).bytesBefore();
+      Eviction plan = store.evict(all - all / 4 - 1, true);
       assertThat(plan.victims()).extracting(Eviction.Victim::id).containsExactly("c", "d");
       assertThat(store.ids()).hasSize(4);
       Eviction done = store.evict(plan.bytesBefore() - 1, false);

@@ -76,7 +76,7 @@ class FormatTest {
   }
 
   private static JournalHeader header(int version) {
-    return new JournalHeader(version, OWNER, TIME, LAYOUT, MODEL.with(LAYOUT));
+    return new JournalHeader(version, OWNER, 0, TIME, LAYOUT, MODEL.with(LAYOUT));
   }
 
   private static List<JournalRecord> records(int version) {
@@ -307,7 +307,7 @@ class FormatTest {
     byte[] sound = bytes.toByteArray();
     bytes.releaseLast();
     JournalRecord.Ids back = new JournalRecord.Ids(JournalRecord.Ids.PLAIN);
-    back.read(reader(sound));
+    back.read(reader(sound), 0, 64);
     assertThat(back.from).isEqualTo(9);
     assertThat(back.ids).isEqualTo(new int[] {1, Integer.MAX_VALUE});
     byte[] negative = sound.clone();
@@ -316,7 +316,8 @@ class FormatTest {
         new byte[][] {
           negative, Arrays.copyOf(sound, sound.length - 1), Arrays.copyOf(sound, sound.length + 4)
         }) {
-      assertThatThrownBy(() -> new JournalRecord.Ids(JournalRecord.Ids.PLAIN).read(reader(bad)))
+      assertThatThrownBy(
+              () -> new JournalRecord.Ids(JournalRecord.Ids.PLAIN).read(reader(bad), 0, 64))
           .isInstanceOf(GatunException.class)
           .hasMessageContaining("token ids");
     }

@@ -66,7 +66,7 @@ class LateBlocksTest {
     NOISE("it does not begin with GATUNBLK"),
     FOREIGN("expected was block"),
     LINK("is a link"),
-    FOLDER("is something else");
+    FOLDER("is a folder, not a file");
 
     private final String message;
 

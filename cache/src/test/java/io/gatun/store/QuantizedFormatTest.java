@@ -87,7 +87,7 @@ class QuantizedFormatTest {
                 block, (int) (4096 + (inKeys ? 0 : layout.keysBytes()) + offset), (int) bytes));
     Path folder = Files.createTempDirectory("gatun-format");
     Path file = folder.resolve("journal");
-    JournalHeader header = new JournalHeader(1, OWNER, TIME, layout, MODEL.with(layout));
+    JournalHeader header = new JournalHeader(1, OWNER, 0, TIME, layout, MODEL.with(layout));
     new JournalImage(header).write(file);
     try (Journal journal =
         Journal.open(
