@@ -136,13 +136,19 @@ final class Scenarios {
             Session::measure,
             session -> session.evict(session.measured() - 1, List.of())),
         Scenario.of(
-            "evict",
+            "evict beside others",
             Scenarios::three,
             session -> {
               session.talk("b");
               session.pin("c", true);
+              session.measure();
             },
-            session -> session.evict(0, List.of("b", "c"))),
+            session -> session.evict(session.measured() - 1, List.of("b", "c"))),
+        Scenario.of(
+            "evict all",
+            Scenarios::three,
+            Session::store,
+            session -> session.evict(0, List.of())),
         Scenario.of(
             "budget",
             Scenarios::three,
