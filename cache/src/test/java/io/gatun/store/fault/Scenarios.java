@@ -145,10 +145,7 @@ final class Scenarios {
             },
             session -> session.evict(session.measured() - 1, List.of("b", "c"))),
         Scenario.of(
-            "evict all",
-            Scenarios::three,
-            Session::store,
-            session -> session.evict(0, List.of())),
+            "evict all", Scenarios::three, Session::store, session -> session.evict(0, List.of())),
         Scenario.of(
             "budget",
             Scenarios::three,
