@@ -31,10 +31,11 @@ class SystemCallFaultTest {
     Path library = FaultShim.compile(Path.of("target", "fault"));
     String chosen = System.getProperty("gatun.fault.case", "");
     String most = Integer.toString(Faults.rounds(18, -1));
+    String seconds = Long.toString(Faults.seconds(30, 6 * 3600));
     String seed = Long.toString(Faults.seed(getClass()));
     List<String> command =
         new ArrayList<>(
-            Faults.java(SystemCallFaults.class, library.toString(), seed, most, chosen));
+            Faults.java(SystemCallFaults.class, library.toString(), seed, most, seconds, chosen));
     Path errors = Path.of("target", "fault", "SystemCallFaultTest.stderr");
     Process child = Faults.start(command, errors);
     List<String> lines = new ArrayList<>();

@@ -20,11 +20,14 @@ import java.util.logging.LogManager;
 
 /**
  * Runs the cases of {@link SystemCallFaultTest}, in a JVM of its own: arguments are the shim's
- * library, a seed, how many cases of each scenario to run (-1 for all), and a case or a part of the
- * scenarios' names. Exit code 1 if a case did not go as it should.
+ * library, a seed, how many cases of each scenario to run (-1 for all), how many seconds to take for
+ * all of them, and a case or a part of the scenarios' names. Exit code 1 if a case did not go as it should.
  */
 public final class SystemCallFaults {
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(60);
+
+  /** Cases of a scenario that are run however long they take. */
+  private static final int FEWEST = 4;
 
   private static volatile String running = "";
   private static volatile long since;
@@ -38,7 +41,8 @@ public final class SystemCallFaults {
     FaultShim shim = new FaultShim(Path.of(args[0]));
     long seed = Long.parseLong(args[1]);
     int most = Integer.parseInt(args[2]);
-    String chosen = args.length > 3 ? args[3] : "";
+    long share = TimeUnit.SECONDS.toNanos(Long.parseLong(args[3])) / Scenarios.all().size();
+    String chosen = args.length > 4 ? args[4] : "";
     FaultReport report = new FaultReport();
     // The store tells its log what it could not tidy up.
     LogManager.getLogManager().reset();
@@ -65,7 +69,12 @@ public final class SystemCallFaults {
         } else if (most >= 0) {
           cases = sample(cases, most, random);
         }
+        int run = 0;
         for (Case one : cases) {
+          if (run >= FEWEST && System.nanoTime() - start > share) {
+            break;
+          }
+          run++;
           step(FaultReport.name(scenario.name(), one.fault, one.kill));
           Path place = Files.createDirectory(scratch.folder().resolve("case" + number++));
           Result result = new FaultRun(shim, place, scenario).run(base, one.fault, one.kill);
@@ -75,7 +84,7 @@ public final class SystemCallFaults {
         System.out.printf(
             "%-28s %,6d cases, %,d s%n",
             scenario.name(),
-            cases.size(),
+            run,
             TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start));
       }
     }
