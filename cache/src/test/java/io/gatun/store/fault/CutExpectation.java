@@ -8,6 +8,9 @@ import io.gatun.store.ConversationReader;
 import io.gatun.store.ConversationStore;
 import io.gatun.store.Garbage;
 import io.gatun.store.Rows;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -25,7 +28,21 @@ final class CutExpectation {
 
   private final Map<String, Set<String>> allowed = new LinkedHashMap<>();
   private final List<String> lines = new ArrayList<>();
+  private final Outside outside;
+  private final Path exports;
   private int readers;
+  private int exported;
+
+  /**
+   * Of a store whose power will be cut.
+   *
+   * @param outside exports and imports; null if there are none to try
+   * @param exports where exports go
+   */
+  CutExpectation(Outside outside, Path exports) {
+    this.outside = outside;
+    this.exports = exports;
+  }
 
   /** A state as a line has it: "committed hash tokens hash". */
   static String state(long committed, int[] tokens) {
@@ -87,6 +104,11 @@ final class CutExpectation {
     return readers;
   }
 
+  /** Exports that were imported elsewhere and compared so far. */
+  int exported() {
+    return exported;
+  }
+
   private void shown(String id, String found) {
     readers++;
     assertThat(allowed.get(id).stream().map(CutExpectation::committed))
@@ -99,10 +121,13 @@ final class CutExpectation {
   }
 
   /** Reads every conversation before anybody opens one for writing. */
-  void checkReaders(ConversationStore store) {
+  void checkReaders(ConversationStore store) throws IOException {
     for (String id : List.copyOf(allowed.keySet())) {
       if (store.exists(id)) {
         read(store, id);
+        if (outside != null) {
+          export(store, id);
+        }
       } else {
         shown(id, committed(ABSENT));
       }
@@ -118,8 +143,24 @@ final class CutExpectation {
     }
   }
 
+  /** An export holds what a reader has to see. */
+  private void export(ConversationStore store, String id) throws IOException {
+    Path file = exports.resolve(id + ".safetensors");
+    Path other = exports.resolve("imported");
+    Scratch.delete(other);
+    outside.run("export", store, file);
+    ConversationStore imported = ConversationStore.open(other);
+    outside.run("import", imported, file);
+    try (Conversation talk = imported.openOrCreate("new", Workload.MODEL, Rows.layout())) {
+      Rows.check(talk.cache().live(), talk.tokens());
+      shown(id, committed(state(talk.committedTokens(), talk.tokens().toArray())));
+    }
+    exported++;
+    Files.delete(file);
+  }
+
   /** Opens every conversation; what is found is what may be found from now on. */
-  void checkWriters(ConversationStore store) {
+  void checkWriters(ConversationStore store) throws IOException {
     assertThat(allowed.keySet()).containsAll(store.ids());
     for (String id : List.copyOf(allowed.keySet())) {
       String found = ABSENT;

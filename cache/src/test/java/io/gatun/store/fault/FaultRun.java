@@ -132,6 +132,7 @@ final class FaultRun {
         outcome = Outcome.THROWN;
       }
     }
+    attempt("looking at what was made", () -> session.afterwards().run());
     goOn(session);
     Path found = place;
     if (kill) {

@@ -1,5 +1,6 @@
 package io.gatun.store.fault;
 
+import io.gatun.cache.GatunException;
 import io.gatun.store.fault.Ledger.State;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -246,8 +247,26 @@ final class Scenarios {
             session -> session.restore("new", new Random(7).ints(150, 0, 50_000).toArray())));
   }
 
+  /** A program that takes a commit for done that failed: the harness has to find that out. */
+  static Scenario careless() {
+    return Scenario.of(
+        "careless",
+        Scenarios::three,
+        session -> {
+          session.accept("a", 100);
+          session.prefill("a");
+        },
+        session -> {
+          try {
+            session.commit("a");
+          } catch (GatunException e) {
+            session.claim("a");
+          }
+        });
+  }
+
   /** A with 150 tokens and 7 more without K/V, b that begins with 140 of them, c with 40. */
-  private static void three(Session session) {
+  static void three(Session session) {
     committed(session);
     session.accept("a", 7);
   }

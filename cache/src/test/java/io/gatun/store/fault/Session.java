@@ -38,6 +38,7 @@ final class Session {
   private StoreOptions options = StoreOptions.defaults().withTokenDelay(Duration.ZERO);
   private ConversationStore store;
   private long measured;
+  private Look look = () -> {};
 
   /** A handle that failed closes without a word, and promises nothing by that. */
   private boolean shaken;
@@ -131,6 +132,13 @@ final class Session {
     ledger.may(id, State.of(talk.tokens(), talk.cache().length()));
     talk.commit();
     ledger.is(id, State.of(talk));
+  }
+
+  /** Takes everything for committed, whatever the store said. */
+  void claim(String id) {
+    Conversation talk = talk(id);
+    ledger.is(id, State.of(talk.tokens(), talk.cache().length()));
+    shaken();
   }
 
   /** Accepts tokens, and commits them with their K/V. */
@@ -317,6 +325,21 @@ final class Session {
       talk.commit();
       ledger.is(id, State.of(talk));
     }
+  }
+
+  /** A look at something beside the store, once the fault is gone. */
+  interface Look {
+    void run() throws Exception;
+  }
+
+  /** Asks for a look in place of the one that was asked for before. */
+  void afterwards(Look look) {
+    this.look = look;
+  }
+
+  /** What {@link #afterwards} asked for. */
+  Look afterwards() {
+    return look;
   }
 
   /** A file of the caller's own could not be written: none of the store's business. */

@@ -21,7 +21,8 @@ import java.util.logging.LogManager;
 /**
  * Runs the cases of {@link SystemCallFaultTest}, in a JVM of its own: arguments are the shim's
  * library, a seed, how many cases of each scenario to run (-1 for all), how many seconds to take for
- * all of them, and a case or a part of the scenarios' names. Exit code 1 if a case did not go as it should.
+ * all of them, a case or a part of the scenarios' names, and what {@link Outside} needs. Exit code 1
+ * if a case did not go as it should.
  */
 public final class SystemCallFaults {
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(60);
@@ -41,16 +42,19 @@ public final class SystemCallFaults {
     FaultShim shim = new FaultShim(Path.of(args[0]));
     long seed = Long.parseLong(args[1]);
     int most = Integer.parseInt(args[2]);
-    long share = TimeUnit.SECONDS.toNanos(Long.parseLong(args[3])) / Scenarios.all().size();
-    String chosen = args.length > 4 ? args[4] : "";
+    List<Scenario> scenarios =
+        args.length > 5 ? new OutsideScenarios(Outside.of(args[5])).all() : Scenarios.all();
+    long share = TimeUnit.SECONDS.toNanos(Long.parseLong(args[3])) / scenarios.size();
+    String chosen = args[4];
     FaultReport report = new FaultReport();
     // The store tells its log what it could not tidy up.
     LogManager.getLogManager().reset();
     watchdog();
     try (Scratch scratch = new Scratch()) {
+      control(shim, Files.createDirectory(scratch.folder().resolve("control")));
       Random random = new Random(seed);
       int number = 0;
-      for (Scenario scenario : Scenarios.all()) {
+      for (Scenario scenario : scenarios) {
         if (!chosen.contains("|") && !scenario.name().contains(chosen)) {
           continue;
         }
@@ -83,15 +87,24 @@ public final class SystemCallFaults {
         }
         System.out.printf(
             "%-28s %,6d cases, %,d s%n",
-            scenario.name(),
-            run,
-            TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start));
+            scenario.name(), run, TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start));
       }
     }
     report.print(System.out);
     System.out.flush();
     // Threads of the store that wait for nothing must not keep the process.
     System.exit(report.bad() > 0 ? 1 : 0);
+  }
+
+  /** What a careless program lost has to be found, or the cases below prove nothing. */
+  private static void control(FaultShim shim, Path folder) throws Exception {
+    Scenario careless = Scenarios.careless();
+    Base base = FaultRun.base(careless, folder);
+    CallFault fault = CallFault.parse("msync:1:EIO:before");
+    Result result = new FaultRun(shim, folder, careless).run(base, fault, true);
+    if (result.outcome() != FaultRun.Outcome.LOST) {
+      throw new IllegalStateException("the control was not caught: " + result);
+    }
   }
 
   /** Every call that the scenario makes, with every error and form that goes with it. */
