@@ -254,7 +254,7 @@ final class Catalog {
       damage += "; its folder cannot be read: " + IoFailure.reason(e);
     }
     return new ConversationInfo(
-        id, 0, 0, 0, bytes, bytes, null, null, pinned, false, false, null, lastUsed, damage);
+        id, 0, 0, 0, bytes, bytes, null, null, pinned, false, false, false, null, lastUsed, damage);
   }
 
   private ConversationInfo info(String id, JournalSummary journal) throws IOException {
@@ -277,6 +277,7 @@ final class Catalog {
         journal.header().layout(),
         journal.header().fingerprint(),
         FileLook.exists(files.pinned()),
+        journal.header().imported(),
         writing,
         journal.closed(),
         Instant.ofEpochMilli(journal.header().created()),

@@ -22,6 +22,10 @@ import java.util.function.LongConsumer;
  *     conversations/&lt;id&gt;/     journal, lock and marks of one conversation
  * </pre>
  *
+ * <p>A store on a read-only file system, or one that this user may only read, can be opened. What
+ * only reads works there: {@link #list}, {@link #info}, {@link #stats}, {@link #verify}, {@link
+ * #read}. Everything else throws {@link GatunException}, dry runs included.
+ *
  * <p>Any number of processes may have the same store open; a conversation has one writer. All files
  * are for their owner only; links are not followed.
  *
@@ -105,6 +109,7 @@ public final class ConversationStore implements AutoCloseable {
   /**
    * Opens a conversation for writing, and makes it if there is none: then with as many of the first
    * tokens of {@code prompt} as some stored conversation of this model has K/V for, at least 64.
+   * Conversations with {@linkplain ConversationInfo#imported imported} rows are not asked.
    * {@link OpenReport#reusedTokens} says how many; the rest of the prompt is the caller's to accept.
    *
    * @see #openOrCreate(String, Fingerprint, KvLayout)
@@ -145,18 +150,36 @@ public final class ConversationStore implements AutoCloseable {
   }
 
   /**
+   * Makes a conversation for rows from a source that is not trusted, see {@link #restore(String,
+   * Fingerprint, KvLayout, boolean)}.
+   */
+  public Conversation restore(String id, Fingerprint stored, KvLayout layout) {
+    return restore(id, stored, layout, false);
+  }
+
+  /**
    * Makes a conversation whose fingerprint is known, for an import: {@code stored} is what {@link
    * Conversation#fingerprint} said where the rows come from.
    *
+   * <p>No check can tell whether rows are those that the model gives for these tokens. So a
+   * conversation from a source that is not trusted is marked as {@linkplain
+   * ConversationInfo#imported imported}, for good: its rows are never handed to a new conversation
+   * that begins with the same tokens, and its forks are marked as well.
+   *
+   * @param trusted whether the rows are believed as if this store had made them
    * @throws GatunException if the name is taken
    */
-  public Conversation restore(String id, Fingerprint stored, KvLayout layout) {
+  public Conversation restore(String id, Fingerprint stored, KvLayout layout, boolean trusted) {
     ConversationFiles files = place.files(id);
     try {
       LockFile.Hold writer;
       try (LockFile.Hold _ = place.lock()) {
         place.requireFree(files);
-        new NewConversation(place).create(files, layout, stored);
+        if (trusted) {
+          new NewConversation(place).create(files, layout, stored);
+        } else {
+          new NewConversation(place).createImported(files, layout, stored);
+        }
         writer = place.onlyWriter(files);
       }
       return new ConversationOpener(this, files, options, 0).open(writer, stored, layout);
@@ -223,7 +246,7 @@ public final class ConversationStore implements AutoCloseable {
 
   /** What there is to say about every conversation, without opening any. */
   public List<ConversationInfo> list() {
-    return place.locked("list the conversations", () -> Catalog.take(place).infos());
+    return place.lockedToRead("list the conversations", () -> Catalog.take(place).infos());
   }
 
   /**
@@ -262,7 +285,8 @@ public final class ConversationStore implements AutoCloseable {
 
   /**
    * Makes a conversation from the first {@code at} tokens of another one. No K/V byte is copied; both
-   * go on independently. The source may be open; what it has not committed is not taken.
+   * go on independently. The source may be open; what it has not committed is not taken. The mark of
+   * {@linkplain ConversationInfo#imported imported} rows is inherited.
    *
    * @throws GatunException if the source has fewer tokens, or the new name is taken
    */

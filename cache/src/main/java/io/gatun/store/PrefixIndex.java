@@ -14,7 +14,8 @@ import java.util.Optional;
  * tokens before its end: {@code h(0) = seed, h(k) = mix(h(k-1), tokens of step k)}. The deepest hash
  * in common names the candidates; their token ids are then compared one by one, so that a collision
  * costs time and never a wrong token. The chains are derived from the journals, and read again when
- * a journal's file has changed; one that is stale costs reuse and never a wrong token. One thread at a time.
+ * a journal's file has changed; one that is stale costs reuse and never a wrong token. Conversations
+ * with imported rows are left out: nobody here has computed those rows. One thread at a time.
  */
 final class PrefixIndex {
   /** Tokens of a step. Shorter prefixes are not worth the block that they would keep alive. */
@@ -69,6 +70,9 @@ final class PrefixIndex {
       // Reuse is a gain, no promise.
       return null;
     }
+    if (journal.header().imported()) {
+      return null;
+    }
     JournalState state = journal.state();
     int equal = state.tokens().commonPrefix(tokens, tokens.length);
     int usable = (int) Math.min(equal, state.committed());
@@ -97,6 +101,8 @@ final class PrefixIndex {
     }
     JournalFile journal = JournalFile.read(files.journal());
     JournalState state = journal.state();
+    // Imported rows: none of its tokens is offered.
+    int usable = journal.header().imported() ? 0 : (int) state.committed();
     int[] tokens = state.tokens().toArray();
     chains.put(
         id,
@@ -104,7 +110,7 @@ final class PrefixIndex {
             stamp,
             journal.header().fingerprint(),
             journal.header().layout().blockTokens(),
-            chain(tokens, (int) state.committed())));
+            chain(tokens, usable)));
   }
 
   /** Hashes over the first {@code count} tokens, whole steps only. */
