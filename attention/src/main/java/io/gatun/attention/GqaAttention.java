@@ -264,7 +264,9 @@ public final class GqaAttention implements AutoCloseable {
     rows.ready();
     rows.splits(view, layer, head);
     for (int token = from; token < to; token++) {
-      groups.finish(rows, (token - from) * groups.group(), out, token, head);
+      int at = (token - from) * groups.group();
+      long position = length - tokens + token;
+      groups.finish(rows, at, view, layer, null, q, out, token, head, position);
     }
   }
 
