@@ -2,10 +2,20 @@ package io.gatun.store;
 
 import io.gatun.cache.GatunException;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 
 /** Conversations whose folders were copied by hand: fork makes copies that can be used. */
 final class Copies {
   private Copies() {}
+
+  /** Whether a conversation's journal is still the file that it was written as. */
+  static boolean isOriginal(ConversationFiles files) throws IOException {
+    try (RandomAccessFile journal = FileLook.open(files.journal())) {
+      byte[] page = JournalFile.page(journal, files.journal());
+      return JournalHeader.decode(page, files.journal()).hasStamps()
+          && JournalHeader.word(page, JournalHeader.HOME) == FileStamp.inode(files.journal());
+    }
+  }
 
   /**
    * Refuses a conversation whose folder was copied by hand: both would write to the same blocks.

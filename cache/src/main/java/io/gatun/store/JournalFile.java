@@ -115,8 +115,8 @@ record JournalFile(
     return page;
   }
 
-  private static long lastNonZero(Path file, RandomAccessFile journal, long from)
-      throws IOException {
+  /** Where the last byte that is not zero ends, from a position on; the position if all are zero. */
+  static long lastNonZero(Path file, RandomAccessFile journal, long from) throws IOException {
     byte[] chunk = new byte[1 << 15];
     byte[] zeros = new byte[chunk.length];
     journal.seek(from);

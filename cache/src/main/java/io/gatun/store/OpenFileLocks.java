@@ -105,7 +105,7 @@ final class OpenFileLocks implements FileLocks {
     if (Files.notExists(file, LinkOption.NOFOLLOW_LINKS)) {
       return Optional.empty();
     }
-    Folders.requireFile(file);
+    FileLook.requireFile(file);
     try {
       return Optional.of(new OpenFile(PosixFile.open(file, false)));
     } catch (NoSuchFileException e) {

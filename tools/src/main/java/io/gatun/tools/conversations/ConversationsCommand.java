@@ -33,8 +33,10 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "conversations",
     mixinStandardHelpOptions = true,
+    subcommands = BackupCommand.class,
     description = {
-      "Lists, copies, cuts, checks, exports and removes stored conversations. Needs no model.",
+      "Lists, copies, cuts, checks, exports, backs up and removes stored conversations. Needs no"
+          + " model.",
       ""
     },
     footer = {
@@ -42,7 +44,8 @@ import picocli.CommandLine.Spec;
       "  gatun conversations list",
       "  gatun conversations fork talk other --at 1000",
       "  gatun conversations verify",
-      "  gatun conversations export talk talk.safetensors"
+      "  gatun conversations export talk talk.safetensors",
+      "  gatun conversations backup /mnt/backup/store"
     })
 public final class ConversationsCommand implements Runnable {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -397,7 +400,8 @@ public final class ConversationsCommand implements Runnable {
     return folder == null ? UserFolders.data().resolve("store") : folder;
   }
 
-  private ConversationStore open() {
+  /** The store that is there. */
+  ConversationStore open() {
     if (!Files.isDirectory(place())) {
       throw new GatunException("there is no store at %s".formatted(place()));
     }
@@ -428,11 +432,17 @@ public final class ConversationsCommand implements Runnable {
     return answer != null && answer.strip().toLowerCase(java.util.Locale.ROOT).startsWith("y");
   }
 
-  private PrintWriter out() {
+  /** Whether JSON is wanted. */
+  boolean json() {
+    return json;
+  }
+
+  PrintWriter out() {
     return spec.commandLine().getOut();
   }
 
-  private void done(Map<String, Object> facts, String sentence) {
+  /** Says what was done. */
+  void done(Map<String, Object> facts, String sentence) {
     if (json) {
       print(facts);
     } else {
