@@ -198,12 +198,18 @@ final class BlockFile {
     BlockMemory.writtenSparsely(memory, true);
   }
 
-  /** Notes that the block gets no more rows: from now on it is streamed, as those of others are. */
-  synchronized void seal() {
-    if (writable && !sealed) {
-      sealed = true;
-      BlockMemory.writtenSparsely(memory, false);
+  /**
+   * Notes that the block gets no more rows: from now on it is streamed, as those of others are.
+   *
+   * @return whether it might have got some until now
+   */
+  synchronized boolean seal() {
+    if (!writable || sealed) {
+      return false;
     }
+    sealed = true;
+    BlockMemory.writtenSparsely(memory, false);
+    return true;
   }
 
   /** Lets go of the map. */

@@ -198,14 +198,17 @@ final class Catalog {
     add(id, journal);
   }
 
-  /** Bytes of the files in a folder, not deeper; 0 if there is none. */
+  /**
+   * Bytes of the files in a folder, not deeper, but for locks, which looking may write to; 0 if there
+   * is none.
+   */
   static long folderBytes(Path folder) throws IOException {
     if (!FileLook.isFolder(folder)) {
       return FileLook.size(folder);
     }
     long bytes = 0;
     for (String name : FileLook.namesIfThere(folder)) {
-      bytes += FileLook.size(folder.resolve(name));
+      bytes += name.equals("lock") ? 0 : FileLook.size(folder.resolve(name));
     }
     return bytes;
   }

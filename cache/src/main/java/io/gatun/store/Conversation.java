@@ -48,6 +48,7 @@ public final class Conversation implements AutoCloseable {
   private final StoreBlocks blocks;
   private final KvCache cache;
   private final LockFile.Hold writerLock;
+  private final Vouching vouching;
   private final OpenReport report;
   private final AtomicBoolean forceScheduled = new AtomicBoolean();
 
@@ -68,6 +69,7 @@ public final class Conversation implements AutoCloseable {
       StoreBlocks blocks,
       KvCache cache,
       LockFile.Hold writerLock,
+      Vouching vouching,
       OpenReport report) {
     this.store = store;
     this.place = store.place();
@@ -80,6 +82,7 @@ public final class Conversation implements AutoCloseable {
     this.blocks = blocks;
     this.cache = cache;
     this.writerLock = writerLock;
+    this.vouching = vouching;
     this.report = report;
     this.store.opened(this);
   }
@@ -249,7 +252,9 @@ public final class Conversation implements AutoCloseable {
     }
     journal.force();
     for (int i = 0; i < promised.size() - 1; i++) {
-      blocks.sealed(promised.get(i).block());
+      if (blocks.sealed(promised.get(i).block())) {
+        vouching.take(promised.get(i).block().id(), state);
+      }
     }
     commits++;
     store.counters().commits.increment();
@@ -397,13 +402,19 @@ public final class Conversation implements AutoCloseable {
   private void sweep() {
     if (!dropped.isEmpty()) {
       try {
-        place.collect(Set.copyOf(dropped));
+        state.runs().forEach(run -> dropped.remove(run.block()));
+        place.collect(Set.copyOf(dropped), header.owner(), () -> !othersMayName());
         dropped.clear();
       } catch (GatunException e) {
         System.getLogger("io.gatun.store")
             .log(System.Logger.Level.WARNING, "blocks that are not needed stay: " + e.getMessage());
       }
     }
+  }
+
+  /** Whether another conversation may name our blocks. Store's lock held. */
+  private boolean othersMayName() {
+    return !header.hasStamps() || journal.forked();
   }
 
   private void forceSoon() {
@@ -423,6 +434,49 @@ public final class Conversation implements AutoCloseable {
     } catch (StoreFailedException e) {
       // The handle is poisoned now: its next call throws this.
       System.getLogger("io.gatun.store").log(System.Logger.Level.ERROR, e.getMessage());
+    }
+  }
+
+  /**
+   * Writes down that the conversation was closed, with the stamps that vouch for its blocks; in a
+   * journal that is written anew if most of this one is dead, or is of an older version.
+   */
+  private void markClosed() {
+    for (RunState run : state.runs()) {
+      if (blocks.mayHaveWritten(run.block())) {
+        vouching.take(run.block(), state);
+      }
+    }
+    JournalRecord.Mark mark =
+        new JournalRecord.Mark(JournalRecord.Mark.CLOSED, System.currentTimeMillis());
+    List<JournalRecord.Stamps> stamps = vouching.records(state);
+    long live = JournalCompaction.liveBytes(state);
+    long dead = journal.end() - live;
+    if (!header.hasStamps() || dead > live && dead > JournalCompaction.WORTHWHILE) {
+      journal.force();
+      stamps.forEach(state::apply);
+      state.apply(mark);
+      if (rewritten()) {
+        return;
+      }
+    }
+    if (header.hasStamps()) {
+      stamps.forEach(this::append);
+    }
+    append(mark);
+  }
+
+  /** Writes the journal anew; what fails leaves the old one in its place. */
+  private boolean rewritten() {
+    try (LockFile.Hold _ = place.lock()) {
+      JournalCompaction.run(files, header, state, !header.hasStamps() || journal.forked());
+      return true;
+    } catch (IOException | GatunException e) {
+      System.getLogger("io.gatun.store")
+          .log(
+              System.Logger.Level.DEBUG,
+              "%s was not written anew: %s".formatted(files.journal(), IoFailure.reason(e)));
+      return false;
     }
   }
 
@@ -450,11 +504,12 @@ public final class Conversation implements AutoCloseable {
             commit();
           }
           // Without this mark the next opening checks everything, and gives up what is damaged.
-          if (!blocks.damaged()) {
-            append(new JournalRecord.Mark(JournalRecord.Mark.CLOSED, System.currentTimeMillis()));
-          }
           journal.force();
           sweep();
+          if (!blocks.damaged()) {
+            markClosed();
+          }
+          journal.force();
           place.touch(files);
         }
       } finally {

@@ -10,8 +10,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Opens a conversation for writing, recovering it if need be: the longest prefix of its journal that
@@ -31,6 +33,9 @@ final class ConversationOpener {
   private final StoreOptions options;
   private final int reused;
   private final List<String> findings = new ArrayList<>();
+
+  /** Stamps of the files whose rows were compared with their checksums. */
+  private final Map<Long, Long> stamps = new ConcurrentHashMap<>();
 
   /** An opener; {@code reused} tokens of a conversation just made came from another one. */
   ConversationOpener(
@@ -74,8 +79,12 @@ final class ConversationOpener {
       cache = cache(found.header(), state, blocks, validate, late ? present : null);
       // From here on files are changed.
       found.clearTail();
+      long inode = FileStamp.inode(files.journal());
       Folders.create(place.blocks().folder(found.header().owner()));
       journal = Journal.open(files.journal(), health, found.end(), found.crc());
+      if (found.header().hasStamps()) {
+        journal.home(inode);
+      }
       JournalRecord.Mark mark =
           new JournalRecord.Mark(JournalRecord.Mark.OPENED, System.currentTimeMillis());
       journal.append(mark);
@@ -104,6 +113,7 @@ final class ConversationOpener {
               blocks,
               cache,
               writer,
+              new Vouching(place.blocks(), stamps),
               report);
       event.conversation = files.id();
       event.knownTokens = report.knownTokens();
@@ -195,13 +205,13 @@ final class ConversationOpener {
   /**
    * The cache over the committed runs, up to the first that is not sound.
    *
-   * <p>After a clean exit the files are not opened, except for the last one, which may be written
-   * to: a block is mapped and checked when its rows are first used, so that opening takes the same
-   * time whatever the length. That there is a file of each name is looked up in the folders.
-   * Otherwise several threads open the files, so that the disk's latency is not paid once for every
-   * block.
+   * <p>After a clean exit the files that the journal vouches for by their stamps are not opened,
+   * except for the last one, which may be written to: a block is mapped and checked when its rows
+   * are first used, so that opening takes about the same time whatever the length. The rows of any
+   * other file are compared with their checksums, in several threads.
    *
-   * @param present the owner's files, or null to open all blocks now
+   * @param present the owner's files; null to open all blocks now, and to compare rows only if
+   *     {@code validate} says so
    */
   private KvCache cache(
       JournalHeader header,
@@ -220,15 +230,18 @@ final class ConversationOpener {
     for (int i = 0; i < runs.size(); i++) {
       RunState run = runs.get(i);
       boolean writable = mayWrite && i == runs.size() - 1;
-      if (!writable && known.contains(run.block())) {
+      boolean vouched = present != null && known.contains(run.block()) && vouched(run, state);
+      if (!writable && vouched) {
         tasks.add(() -> new OpenedRun(blocks.late(run.block()), run.tokens(), null));
       } else {
-        tasks.add(() -> openRun(header, run, blocks, writable, validate));
+        // A copy, or a file that changed since: its rows are compared with their checksums.
+        boolean check = validate || present != null && !vouched;
+        tasks.add(() -> openRun(header, run, blocks, writable, check));
       }
     }
     List<OpenedRun> opened;
     try {
-      opened = InParallel.all(tasks, present == null ? OPENERS : 1);
+      opened = InParallel.all(tasks, OPENERS);
     } catch (IOException e) {
       blocks.abandon();
       throw new IOException(
@@ -255,6 +268,17 @@ final class ConversationOpener {
       whole &= run.block != null && run.sound == runs.get(i).tokens();
     }
     return KvCache.of(blocks, sound, whole && mayWrite);
+  }
+
+  /** Whether a block's file is the one, unchanged, that the journal vouches for. */
+  private boolean vouched(RunState run, JournalState state) throws IOException {
+    long stamp = state.stamp(run.block());
+    try {
+      return stamp != FileStamp.UNKNOWN && stamp == FileStamp.of(place.blocks().file(run.block()));
+    } catch (DamageException e) {
+      // Opening the block says what is wrong with it.
+      return false;
+    }
   }
 
   /** The blocks of all owners among the runs that have a file of their name. */
@@ -285,7 +309,7 @@ final class ConversationOpener {
     Path file = place.blocks().file(run.block());
     try {
       int sound = run.tokens();
-      FileLook.requireFile(file);
+      long stamp = FileStamp.of(file);
       if (validate) {
         BlockHeader expected = new BlockHeader(run.block(), header.layout(), header.fingerprint());
         sound = BlockCheck.soundRows(file, expected, run);
@@ -297,6 +321,9 @@ final class ConversationOpener {
                   .formatted(file, sound);
       KvBlock block =
           sound == 0 ? null : blocks.open(run.block(), sound, writable && finding == null);
+      if (validate && finding == null) {
+        stamps.put(run.block(), stamp);
+      }
       return new OpenedRun(block, sound, finding);
     } catch (DamageException e) {
       return new OpenedRun(null, 0, e.getMessage());
@@ -329,6 +356,10 @@ final class ConversationOpener {
       return false;
     }
     try {
+      if (FileStamp.names(place.blocks().file(run.block())) > 1) {
+        // Another name of the file may belong to a copy of the store, which is not ours to write.
+        return false;
+      }
       int shared = place.blocks().sharedRows(run.block(), header.layout().blockTokens());
       return shared <= run.tokens();
     } catch (DamageException e) {

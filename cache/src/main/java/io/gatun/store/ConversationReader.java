@@ -9,6 +9,7 @@ import io.gatun.cache.KvRun;
 import io.gatun.cache.KvView;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -30,11 +31,19 @@ public final class ConversationReader implements AutoCloseable {
   private final StoreFolder store;
   private final ConversationFiles files;
   private final LockFile.Hold readerLock;
-  private final RandomAccessFile journal;
+  private RandomAccessFile journal;
+
+  /** The inode of the file that is open: a writer may put a new one in its place. */
+  private long inode;
+
   private final JournalHeader header;
-  private final JournalState state;
+  private JournalState state;
   private final StoreBlocks blocks;
   private final Map<Long, KvBlock> mapped = new HashMap<>();
+
+  /** Rows of blocks that are known to be those of the journal. */
+  private final Map<Long, Integer> sound = new HashMap<>();
+
   private KvCache cache;
   private long end;
   private int crc;
@@ -45,11 +54,13 @@ public final class ConversationReader implements AutoCloseable {
       ConversationFiles files,
       LockFile.Hold readerLock,
       RandomAccessFile journal,
+      long inode,
       byte[] page) {
     this.store = store;
     this.files = files;
     this.readerLock = readerLock;
     this.journal = journal;
+    this.inode = inode;
     this.header = JournalHeader.decode(page, files.journal());
     this.state = new JournalState(header.owner(), header.layout().blockTokens());
     this.blocks =
@@ -69,9 +80,10 @@ public final class ConversationReader implements AutoCloseable {
     RandomAccessFile journal = null;
     ConversationReader reader = null;
     try {
+      long inode = FileStamp.inode(files.journal());
       journal = FileLook.open(files.journal());
       byte[] page = JournalFile.page(journal, files.journal());
-      reader = new ConversationReader(store, files, lock, journal, page);
+      reader = new ConversationReader(store, files, lock, journal, inode, page);
       reader.refresh();
       return reader;
     } catch (IOException | RuntimeException | Error e) {
@@ -101,7 +113,10 @@ public final class ConversationReader implements AutoCloseable {
     return header.fingerprint();
   }
 
-  /** The token ids that were on disk at the last {@link #refresh}; changes with it. */
+  /**
+   * The token ids that were on disk at the last {@link #refresh}; changes with it, and is another
+   * object once a writer has written the journal anew.
+   */
   public Tokens tokens() {
     return state.tokens();
   }
@@ -131,7 +146,7 @@ public final class ConversationReader implements AutoCloseable {
   public boolean refresh() {
     checkOpen();
     try {
-      boolean changed = false;
+      boolean changed = reopenIfReplaced();
       for (int tries = 0; ; tries++) {
         changed |= readJournal();
         try {
@@ -148,6 +163,61 @@ public final class ConversationReader implements AutoCloseable {
     } catch (IOException e) {
       throw IoFailure.of("cannot read conversation '%s'".formatted(id()), files.folder(), e);
     }
+  }
+
+  /** Goes on with the journal that stands in the place of the one that is open, if there is one. */
+  private boolean reopenIfReplaced() throws IOException {
+    if (!FileLook.exists(files.journal())) {
+      // Renamed or deleted: what is open stays readable.
+      return false;
+    }
+    long now = FileStamp.inode(files.journal());
+    if (now == inode) {
+      return false;
+    }
+    RandomAccessFile replacement = FileLook.open(files.journal());
+    byte[] page;
+    try {
+      page = JournalFile.page(replacement, files.journal());
+      JournalHeader found = JournalHeader.decode(page, files.journal());
+      if (found.owner() != header.owner()) {
+        replacement.close();
+        return false;
+      }
+    } catch (IOException | RuntimeException | Error e) {
+      replacement.close();
+      throw e;
+    }
+    journal.close();
+    journal = replacement;
+    inode = now;
+    state = new JournalState(header.owner(), header.layout().blockTokens());
+    end = JournalHeader.BYTES;
+    crc = JournalHeader.crc(page);
+    return true;
+  }
+
+  /**
+   * Makes sure that the rows of a run are those that the journal promises: by the stamp of the file,
+   * by a writer that is at work and has made sure itself, or by their checksums.
+   */
+  private void requireSound(RunState run) throws IOException {
+    if (sound.getOrDefault(run.block(), 0) >= run.tokens()) {
+      return;
+    }
+    Path file = store.blocks().file(run.block());
+    long stamp = state.stamp(run.block());
+    boolean vouched = stamp != FileStamp.UNKNOWN && stamp == FileStamp.of(file);
+    if (!vouched && !store.openForWriting(files)) {
+      BlockHeader expected = new BlockHeader(run.block(), header.layout(), header.fingerprint());
+      int rows = BlockCheck.soundRows(file, expected, run);
+      if (rows < run.tokens()) {
+        throw new DamageException(
+            "%s: rows from %d on are not those of the journal (checksum); run 'gatun conversations verify %s', or open the conversation for writing, which gives them up"
+                .formatted(file, rows, id()));
+      }
+    }
+    sound.put(run.block(), run.tokens());
   }
 
   private long published() throws IOException {
@@ -194,6 +264,7 @@ public final class ConversationReader implements AutoCloseable {
           block = blocks.mapped(run.block());
           mapped.put(run.block(), block);
         }
+        requireSound(run);
         runs.add(new KvRun(block.retain(), run.tokens()));
       }
     } catch (IOException | RuntimeException | Error e) {

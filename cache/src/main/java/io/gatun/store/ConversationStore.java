@@ -343,6 +343,7 @@ public final class ConversationStore implements AutoCloseable {
    * more than {@code targetBytes} of disk. Never a pinned or an open one.
    *
    * @param dryRun only says what would go
+   * @throws EvictionShortfallException if that cannot be reached; nothing was removed
    */
   public Eviction evict(long targetBytes, boolean dryRun) {
     return place.locked("evict conversations", () -> new Evictor(place).run(targetBytes, dryRun));

@@ -19,10 +19,20 @@ final class Copies {
 
   /**
    * Refuses a conversation whose folder was copied by hand: both would write to the same blocks.
-   * Reads the headers of all journals; store's lock held.
+   * A journal that is still the file that it was written as is the original. For any other the
+   * headers of all journals are read. Store's lock held.
    */
   static void refuse(StoreFolder store, ConversationFiles files) throws IOException {
-    int owner = JournalFile.header(files.journal()).owner();
+    byte[] page;
+    try (RandomAccessFile journal = FileLook.open(files.journal())) {
+      page = JournalFile.page(journal, files.journal());
+    }
+    JournalHeader header = JournalHeader.decode(page, files.journal());
+    if (header.hasStamps()
+        && JournalHeader.word(page, JournalHeader.HOME) == FileStamp.inode(files.journal())) {
+      return;
+    }
+    int owner = header.owner();
     for (String id : store.ids()) {
       if (!id.equals(files.id())) {
         if (JournalFile.ownerIfReadable(store.files(id).journal()) == owner) {

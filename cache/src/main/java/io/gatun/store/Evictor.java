@@ -42,7 +42,7 @@ final class Evictor {
    * Evicts whole conversations, those first that were not used for longest, until the store takes
    * no more than {@code targetBytes}. Pinned and open ones stay. Called with the store's lock held.
    *
-   * @throws GatunException if that cannot be reached; nothing was removed
+   * @throws EvictionShortfallException if that cannot be reached; nothing was removed
    */
   Eviction run(long targetBytes, boolean dryRun) throws IOException {
     EvictionEvent event = new EvictionEvent();
@@ -51,9 +51,10 @@ final class Evictor {
     Plan plan = plan(catalog, targetBytes);
     try {
       if (plan.after > targetBytes) {
-        throw new GatunException(
+        throw new EvictionShortfallException(
             "the store takes %,d bytes and cannot be brought to %,d: eviction could reach %,d. %s. Nothing was evicted; ask for %,d bytes or more, or unpin, close or delete conversations"
-                .formatted(plan.before, targetBytes, plan.after, plan.why, plan.after));
+                .formatted(plan.before, targetBytes, plan.after, plan.why, plan.after),
+            plan.after);
       }
       List<Eviction.Victim> gone = new ArrayList<>();
       for (Victim victim : plan.victims) {

@@ -30,8 +30,9 @@ final class Journal implements AutoCloseable {
 
   private static final ValueLayout.OfInt INT =
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final VarHandle PUBLISHED =
-      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
+  private static final ValueLayout.OfLong WORD =
+      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final VarHandle PUBLISHED = WORD.varHandle();
 
   private final Path file;
   private final Health health;
@@ -82,6 +83,18 @@ final class Journal implements AutoCloseable {
       arena.close();
     }
     arena = newArena;
+  }
+
+  /** Notes which file this is; a copy of it is another one. */
+  synchronized void home(long inode) {
+    if (map.get(WORD, JournalHeader.HOME) != inode) {
+      map.set(WORD, JournalHeader.HOME, inode);
+    }
+  }
+
+  /** Whether others may name blocks of this conversation; asked with the store's lock held. */
+  synchronized boolean forked() {
+    return map.get(WORD, JournalHeader.FORKED) != 0;
   }
 
   /** Where the records end. */

@@ -86,6 +86,24 @@ record JournalFile(
     }
   }
 
+  /**
+   * Notes, durably, that others may name blocks of this conversation from now on. Store's lock held.
+   */
+  void markForked() throws IOException {
+    if (!header.hasStamps()) {
+      return;
+    }
+    FileLook.requireFile(file);
+    try (RandomAccessFile journal = new RandomAccessFile(file.toFile(), "rw")) {
+      byte[] page = page(journal, file);
+      if (JournalHeader.word(page, JournalHeader.FORKED) == 0) {
+        journal.seek(JournalHeader.FORKED);
+        journal.write(1);
+        journal.getFD().sync();
+      }
+    }
+  }
+
   /** The header alone. */
   static JournalHeader header(Path file) throws IOException {
     try (RandomAccessFile journal = FileLook.open(file)) {

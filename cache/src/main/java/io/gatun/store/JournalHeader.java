@@ -144,7 +144,12 @@ record JournalHeader(
 
   /** Writes the published end into a page. */
   static void publish(byte[] page, long end) {
-    ByteBuffer.wrap(page).order(ByteOrder.LITTLE_ENDIAN).putLong(PUBLISHED, end);
+    word(page, PUBLISHED, end);
+  }
+
+  /** Writes a word that stands outside the checksum into a page. */
+  static void word(byte[] page, int at, long value) {
+    ByteBuffer.wrap(page).order(ByteOrder.LITTLE_ENDIAN).putLong(at, value);
   }
 
   /** A word of a page that stands outside the checksum. */

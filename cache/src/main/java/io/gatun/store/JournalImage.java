@@ -21,6 +21,7 @@ final class JournalImage {
   private final byte[] header;
   private ByteBuffer records;
   private int crc;
+  private final boolean hasWords;
 
   /** An image without records. */
   JournalImage(JournalHeader header) {
@@ -35,7 +36,15 @@ final class JournalImage {
   JournalImage(JournalHeader header, int expected) {
     this.header = header.encode();
     this.crc = JournalHeader.crc(this.header);
+    this.hasWords = header.hasStamps();
     this.records = ByteBuffer.allocate(expected).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /** Says that others may name blocks of this conversation. */
+  void forked(boolean forked) {
+    if (hasWords) {
+      JournalHeader.word(header, JournalHeader.FORKED, forked ? 1 : 0);
+    }
   }
 
   /** Adds a record behind the others. */
@@ -66,6 +75,9 @@ final class JournalImage {
       BlockMemory.createPreallocated(file, Journal.sizeFor(Journal.SMALLEST, end));
       return null;
     });
+    if (hasWords) {
+      JournalHeader.word(header, JournalHeader.HOME, FileStamp.inode(file));
+    }
     ByteBuffer[] parts = {ByteBuffer.wrap(header), records.duplicate().flip()};
     Uninterrupted.call(() -> {
       try (FileChannel channel =

@@ -4,6 +4,7 @@ import io.gatun.cache.GatunException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -97,6 +98,22 @@ final class JournalState {
   /** What a block's file looked like when its rows were last known to be right; 0 for unknown. */
   long stamp(long block) {
     return stamps.getOrDefault(block, FileStamp.UNKNOWN);
+  }
+
+  /** The known stamps of the blocks that the state names. */
+  Map<Long, Long> stampsOfRuns() {
+    return stampsOf(runs);
+  }
+
+  /** The known stamps of the blocks of some runs. */
+  Map<Long, Long> stampsOf(List<RunState> some) {
+    Map<Long, Long> known = new LinkedHashMap<>();
+    for (RunState run : some) {
+      if (stamp(run.block()) != FileStamp.UNKNOWN) {
+        known.put(run.block(), stamp(run.block()));
+      }
+    }
+    return known;
   }
 
   /** Milliseconds since 1970 of the last commit, opening or closing. */

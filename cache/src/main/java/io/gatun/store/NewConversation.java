@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 
 /**
@@ -77,6 +78,9 @@ final class NewConversation {
     KvLayout layout = header.layout();
     List<RunState> shared = firstRuns(source.state(), at);
     announce(source.state(), shared, layout);
+    if (!shared.isEmpty()) {
+      source.markForked();
+    }
     int[] ids = new int[Math.min(at, IDS)];
     for (int done = 0; done < at; done += ids.length) {
       int count = Math.min(ids.length, at - done);
@@ -87,6 +91,9 @@ final class NewConversation {
     if (!shared.isEmpty()) {
       JournalState empty = new JournalState(BlockFolder.NOBODY, layout.blockTokens());
       journal.append(empty.change(shared, false, now));
+      // What the source knows of the files: the new one vouches for as much.
+      Map<Long, Long> known = source.state().stampsOf(shared);
+      JournalCompaction.records(known).forEach(journal::append);
     }
     journal.append(new JournalRecord.Mark(JournalRecord.Mark.CLOSED, now));
   }

@@ -29,7 +29,12 @@ final class PrefixIndex {
 
   /** The chain of one conversation, up to its committed tokens. */
   private record Chain(
-      int owner, long published, Fingerprint fingerprint, int blockTokens, long[] hashes) {}
+      int owner,
+      long inode,
+      long published,
+      Fingerprint fingerprint,
+      int blockTokens,
+      long[] hashes) {}
 
   /**
    * A conversation whose first tokens are wanted.
@@ -92,7 +97,11 @@ final class PrefixIndex {
     JournalHeader header = JournalHeader.decode(page, files.journal());
     long published = JournalHeader.published(page);
     Chain known = chains.get(id);
-    if (known != null && known.owner == header.owner() && known.published == published) {
+    long inode = FileStamp.inode(files.journal());
+    if (known != null
+        && known.owner == header.owner()
+        && known.inode == inode
+        && known.published == published) {
       return;
     }
     JournalState state = JournalFile.read(files.journal()).state();
@@ -101,6 +110,7 @@ final class PrefixIndex {
         id,
         new Chain(
             header.owner(),
+            inode,
             published,
             header.fingerprint(),
             header.layout().blockTokens(),

@@ -256,9 +256,15 @@ final class StoreBlocks implements BlockSource {
     }
   }
 
-  /** Notes that a block gets no more rows. */
-  void sealed(KvBlock block) {
-    mappings.get(block).seal();
+  /** Notes that a block gets no more rows; returns whether it was written to until now. */
+  boolean sealed(KvBlock block) {
+    return mappings.get(block).seal();
+  }
+
+  /** Whether a block of this number is mapped for writing. */
+  boolean mayHaveWritten(long id) {
+    return mappings.entrySet().stream()
+        .anyMatch(entry -> entry.getKey().id() == id && entry.getValue().writable());
   }
 
   /** Notes that a journal names this block now. */

@@ -8,6 +8,7 @@ import java.nio.file.attribute.FileTime;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 
 /**
  * A store on disk: where its files lie, and the locks that guard them. What conversations mean is
@@ -179,10 +180,25 @@ final class StoreFolder {
 
   /** Removes those of the blocks that no journal names. Their owners must not be making them. */
   void collect(Collection<Long> candidates) {
+    collect(candidates, BlockFolder.NOBODY, () -> false);
+  }
+
+  /**
+   * As {@link #collect(Collection)}; blocks of {@code owner} without looking at other journals where
+   * {@code ownersAlone} says, with the store's lock held, that no other journal can name them.
+   */
+  void collect(Collection<Long> candidates, int owner, BooleanSupplier ownersAlone) {
     locked(
         "remove blocks that are no longer needed",
         () -> {
-          Deletion.unnamed(this, candidates);
+          boolean own = candidates.stream().allMatch(block -> BlockFolder.owner(block) == owner);
+          if (own && ownersAlone.getAsBoolean()) {
+            for (long block : candidates) {
+              blocks.delete(block);
+            }
+          } else {
+            Deletion.unnamed(this, candidates);
+          }
           return null;
         });
   }

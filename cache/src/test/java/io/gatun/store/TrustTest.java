@@ -124,7 +124,7 @@ class TrustTest {
     store.pin("parent", true);
     make("other", 192, 2);
     long all = store.evict(Long.MAX_VALUE, true).bytesBefore();
-    Eviction plan = store.evict(all - 3 * StoreBlocks.fileBytes(Rows.layout()), true);
+    Eviction plan = store.evict(all - Journal.SMALLEST - 1, true);
     assertThat(plan.victims()).extracting(Eviction.Victim::id).isEqualTo(List.of("other"));
   }
 }

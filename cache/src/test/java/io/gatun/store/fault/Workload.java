@@ -3,6 +3,7 @@ package io.gatun.store.fault;
 import io.gatun.store.Conversation;
 import io.gatun.store.ConversationStore;
 import io.gatun.store.Eviction;
+import io.gatun.store.EvictionShortfallException;
 import io.gatun.store.Fingerprint;
 import io.gatun.store.Rows;
 import io.gatun.store.StoreFailedException;
@@ -193,7 +194,12 @@ public final class Workload {
     List<String> closed =
         Stream.of(IDS).filter(id -> !open.containsKey(id) && store.exists(id)).toList();
     closed.forEach(id -> announce('P', id, -1, 0, 0, 0));
-    Eviction eviction = store.evict(0, false);
+    Eviction eviction;
+    try {
+      eviction = store.evict(0, false);
+    } catch (EvictionShortfallException e) {
+      eviction = store.evict(e.reachableBytes(), false);
+    }
     if (eviction.victims().size() != closed.size()) {
       throw new IllegalStateException("%s went of %s".formatted(eviction.victims(), closed));
     }

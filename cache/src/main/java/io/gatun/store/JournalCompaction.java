@@ -1,0 +1,88 @@
+package io.gatun.store;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Writes a journal anew with what it adds up to, and puts it in the place of the old one: token ids
+ * that were cut off and records that later ones replaced are gone then. A crash leaves the old one or
+ * the new one, whole. Writer's lock held.
+ */
+final class JournalCompaction {
+  /** A journal is not rewritten for less than this many dead bytes. */
+  static final long WORTHWHILE = 16 << 10;
+
+  private static final String UNFINISHED = "journal.new";
+  private static final int IDS = JournalRecord.Ids.MOST;
+
+  private JournalCompaction() {}
+
+  /** Bytes that the records of a state take in a journal that is written anew, about. */
+  static long liveBytes(JournalState state) {
+    long bytes = JournalHeader.BYTES + Integer.BYTES * (long) state.tokens().count() + 64;
+    for (RunState run : state.runs()) {
+      bytes += 28 + 7L * run.ends().length;
+    }
+    return bytes;
+  }
+
+  /**
+   * Writes the journal anew.
+   *
+   * @param forked whether others may name blocks of this conversation
+   */
+  static void run(ConversationFiles files, JournalHeader header, JournalState state, boolean forked)
+      throws IOException {
+    JournalHeader today = header.today();
+    JournalImage image = new JournalImage(today, (int) Math.min(1 << 28, liveBytes(state)));
+    image.forked(forked);
+    append(image, today, state);
+    Path unfinished = files.folder().resolve(UNFINISHED);
+    Files.deleteIfExists(unfinished);
+    image.write(unfinished);
+    Files.move(
+        unfinished,
+        files.journal(),
+        StandardCopyOption.ATOMIC_MOVE,
+        StandardCopyOption.REPLACE_EXISTING);
+    Folders.force(files.folder());
+  }
+
+  private static void append(JournalImage image, JournalHeader header, JournalState state) {
+    int count = state.tokens().count();
+    int[] ids = new int[Math.min(count, IDS)];
+    for (int done = 0; done < count; done += ids.length) {
+      int some = Math.min(ids.length, count - done);
+      state.tokens().copy(done, ids, 0, some);
+      image.append(header.ids(done, ids, 0, some));
+    }
+    image.append(new JournalRecord.NextNumber(state.nextNumber()));
+    if (!state.runs().isEmpty()) {
+      JournalState empty = new JournalState(BlockFolder.NOBODY, state.blockTokens());
+      image.append(empty.change(state.runs(), state.openTail(), state.time()));
+    }
+    records(state.stampsOfRuns()).forEach(image::append);
+    image.append(
+        new JournalRecord.Mark(
+            state.closed() ? JournalRecord.Mark.CLOSED : JournalRecord.Mark.OPENED, state.time()));
+  }
+
+  /** Stamps, in records that are not too large. */
+  static List<JournalRecord.Stamps> records(Map<Long, Long> stamps) {
+    List<JournalRecord.Stamps> records = new ArrayList<>();
+    JournalRecord.Stamps last = null;
+    for (Map.Entry<Long, Long> stamp : stamps.entrySet()) {
+      if (last == null || last.stamps.size() == JournalRecord.Stamps.MOST) {
+        last = new JournalRecord.Stamps();
+        records.add(last);
+      }
+      last.stamps.put(stamp.getKey(), stamp.getValue());
+    }
+    return records;
+  }
+}
