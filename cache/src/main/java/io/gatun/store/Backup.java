@@ -181,6 +181,8 @@ final class Backup {
         // The writer may have dropped a block after what we read: then there is something newer.
         failure = e;
         bytesDone = start;
+      } finally {
+        blocks.giveUp();
       }
     }
     throw failure;
@@ -199,11 +201,7 @@ final class Backup {
               ? state.sealed().contains(run.block())
               : sealed(run.block(), from.id());
       BlockHeader expected = new BlockHeader(run.block(), header.layout(), header.fingerprint());
-      BackupBlocks.Brought brought = blocks.bring(expected, run, header.owner(), isSealed);
-      stamps.put(run.block(), brought.stamp());
-      if (brought.replaced()) {
-        doAgain(run.block(), from.id());
-      }
+      stamps.put(run.block(), blocks.bring(expected, run, header.owner(), isSealed));
       if (!isSealed) {
         users.computeIfAbsent(run.block(), block -> new HashSet<>()).add(from.id());
       }
@@ -212,7 +210,7 @@ final class Backup {
       bytesTotal = Math.max(bytesTotal, bytesDone);
       progress.at(from.id(), bytesDone, bytesTotal);
     }
-    blocks.forceNames();
+    blocks.settle().forEach(block -> doAgain(block, from.id()));
     conversations.put(from, state, stamps, FileLook.exists(from.pinned()));
     done.add(from.id());
     if (state.tail() != null) {

@@ -13,6 +13,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -31,8 +33,11 @@ final class BackupBlocks {
   private final BlockFolder source;
   private final BlockFolder backup;
 
-  /** Where a file stands until it is known to be right. */
+  /** What the name of a file begins with that is not known to be right, or not needed yet. */
   private final Path part;
+
+  /** Files that are to replace others once all that their conversation needs is there, by block. */
+  private final Map<Long, Path> staged = new LinkedHashMap<>();
 
   /** Whether the two folders are of one file system that knows second names. */
   private boolean links;
@@ -53,28 +58,22 @@ final class BackupBlocks {
   }
 
   /**
-   * A block that is in the backup.
-   *
-   * @param stamp of its file, from before the rows were compared
-   * @param replaced whether another file had stood there
-   */
-  record Brought(long stamp, boolean replaced) {}
-
-  /**
-   * Sees to it that the backup has a block with the rows of a run.
+   * Sees to it that the backup has a block with the rows of a run. One that is there with others
+   * stays until {@link #settle}: what the backup had before is not given up for what may be damaged.
    *
    * @param owner of the conversation that needs it
    * @param sealed whether the file is known never to change again
+   * @return stamp of its file, from before the rows were compared
    * @throws DamageException if the store's file is missing or its rows do not check
    */
-  Brought bring(BlockHeader expected, RunState run, int owner, boolean sealed) throws IOException {
-    Path to = backup.file(run.block());
+  long bring(BlockHeader expected, RunState run, int owner, boolean sealed) throws IOException {
+    Path to = staged.getOrDefault(run.block(), backup.file(run.block()));
     boolean there = FileLook.exists(to);
     if (there && (wantLinks || FileStamp.names(to) == 1)) {
       Checked found = check(to, expected, run, owner);
       if (found.rows == run.tokens()) {
         kept++;
-        return new Brought(found.stamp, false);
+        return found.stamp;
       }
     }
     Path from = source.file(run.block());
@@ -90,12 +89,16 @@ final class BackupBlocks {
       if (brought.rows < run.tokens()) {
         throw unsound(from, expected, run, brought.rows);
       }
-      Files.move(part, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      Path place = there ? part.resolveSibling(part.getFileName() + "-" + run.block()) : to;
+      Files.move(part, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      if (there) {
+        staged.put(run.block(), place);
+      }
       newNames.add(BlockFolder.owner(run.block()));
       linked += isLink ? 1 : 0;
       copied += isLink ? 0 : 1;
       copiedBytes += isLink ? 0 : StoreBlocks.fileBytes(expected.layout());
-      return new Brought(brought.stamp, there);
+      return brought.stamp;
     } finally {
       Files.deleteIfExists(part);
     }
@@ -206,13 +209,35 @@ final class BackupBlocks {
     }
   }
 
-  /** Makes the names of the files that were brought durable. */
-  void forceNames() throws IOException {
+  /**
+   * Puts the files in place that replace others, and makes all names durable.
+   *
+   * @return the blocks of which the backup had other files until now
+   */
+  Set<Long> settle() throws IOException {
+    for (Map.Entry<Long, Path> file : staged.entrySet()) {
+      Files.move(
+          file.getValue(),
+          backup.file(file.getKey()),
+          StandardCopyOption.ATOMIC_MOVE,
+          StandardCopyOption.REPLACE_EXISTING);
+    }
+    Set<Long> replaced = Set.copyOf(staged.keySet());
+    staged.clear();
     for (int owner : newNames) {
       Folders.force(backup.folder(owner));
       Folders.force(backup.folder(owner).getParent());
     }
     newNames.clear();
+    return replaced;
+  }
+
+  /** Forgets the files that would have replaced others. */
+  void giveUp() throws IOException {
+    for (Path file : staged.values()) {
+      Files.deleteIfExists(file);
+    }
+    staged.clear();
   }
 
   int linked() {

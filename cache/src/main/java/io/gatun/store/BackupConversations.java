@@ -8,6 +8,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -67,9 +68,10 @@ final class BackupConversations {
     }
     String digest = BackupMark.digest(journal.header(), journal.state());
     if (!BackupMark.read(files.folder()).contains(digest)) {
+      boolean torn = journal.stopped() != null || journal.dropped() > 0;
       throw new GatunException(
-          "'%s' was changed in the backup since it was made, and is left alone there: move that store elsewhere, or delete it ('gatun conversations delete %s --store %s')"
-              .formatted(id, id, store.path()));
+          "'%s' was changed in the backup since it was made%s, and is left alone there: move that store elsewhere, or delete it ('gatun conversations delete %s --store %s')"
+              .formatted(id, torn ? ", or its journal there is damaged" : "", id, store.path()));
     }
     if (store.openForWriting(files)) {
       throw new GatunException(
@@ -169,29 +171,11 @@ final class BackupConversations {
   /** A journal with nothing but what the state is: under the same number, closed. */
   private static JournalImage image(CommittedState committed, Map<Long, Long> stamps) {
     JournalState state = committed.state();
-    JournalHeader header = committed.header().today();
-    int count = state.tokens().count();
-    JournalImage image = new JournalImage(header, Math.min(1 << 28, (1 << 14) + 4 * count));
-    int[] ids = new int[Math.min(count, JournalRecord.Ids.MOST)];
-    for (int done = 0; done < count; done += ids.length) {
-      int some = Math.min(ids.length, count - done);
-      state.tokens().copy(done, ids, 0, some);
-      image.append(header.ids(done, ids, 0, some));
-    }
-    image.append(new JournalRecord.NextNumber(state.nextNumber()));
-    if (!state.runs().isEmpty()) {
-      JournalState empty = new JournalState(BlockFolder.NOBODY, state.blockTokens());
-      image.append(empty.change(state.runs(), state.openTail(), state.time()));
-    }
-    JournalRecord.Stamps record = new JournalRecord.Stamps();
-    stamps.forEach((block, stamp) -> {
-      if (stamp != FileStamp.UNKNOWN) {
-        record.stamps.put(block, stamp);
-      }
-    });
-    image.append(record);
-    image.append(new JournalRecord.Mark(JournalRecord.Mark.CLOSED, state.time()));
-    return image;
+    Map<Long, Long> known = new LinkedHashMap<>(stamps);
+    known.values().removeIf(stamp -> stamp == FileStamp.UNKNOWN);
+    JournalRecord.Mark mark = new JournalRecord.Mark(JournalRecord.Mark.CLOSED, state.time());
+    // Forks may be in the backup already, or come later.
+    return JournalCompaction.image(committed.header().today(), state, known, mark, true);
   }
 
   /** Removes one that is gone from the store. Blocks go with {@link #collect}. */

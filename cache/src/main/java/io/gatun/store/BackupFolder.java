@@ -15,7 +15,7 @@ import java.util.List;
  *   DEST/
  *     backup                       see {@link BackupMark}
  *     backup.lock                  held while a backup is made
- *     backup.part                  a block file that is not whole yet
+ *     backup.part, backup.part-*   block files that are not whole, or not in place yet
  *     blocks/  conversations/      as in any store
  * </pre>
  *
@@ -72,7 +72,11 @@ final class BackupFolder implements AutoCloseable {
         BackupMark.write(place, List.of(origin));
       }
       StoreFolder store = StoreFolder.open(place);
-      Files.deleteIfExists(place.resolve(PART));
+      for (String name : names) {
+        if (name.startsWith(PART)) {
+          Files.deleteIfExists(place.resolve(name));
+        }
+      }
       return new BackupFolder(store, lock);
     } catch (IOException | RuntimeException e) {
       lock.close();

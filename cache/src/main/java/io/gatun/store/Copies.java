@@ -23,16 +23,10 @@ final class Copies {
    * headers of all journals are read. Store's lock held.
    */
   static void refuse(StoreFolder store, ConversationFiles files) throws IOException {
-    byte[] page;
-    try (RandomAccessFile journal = FileLook.open(files.journal())) {
-      page = JournalFile.page(journal, files.journal());
-    }
-    JournalHeader header = JournalHeader.decode(page, files.journal());
-    if (header.hasStamps()
-        && JournalHeader.word(page, JournalHeader.HOME) == FileStamp.inode(files.journal())) {
+    if (isOriginal(files)) {
       return;
     }
-    int owner = header.owner();
+    int owner = JournalFile.header(files.journal()).owner();
     for (String id : store.ids()) {
       if (!id.equals(files.id())) {
         if (JournalFile.ownerIfReadable(store.files(id).journal()) == owner) {
