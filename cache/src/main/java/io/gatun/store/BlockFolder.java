@@ -1,6 +1,7 @@
 package io.gatun.store;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -54,6 +55,11 @@ final class BlockFolder {
 
   static long id(int owner, int number) {
     return (long) owner << 32 | Integer.toUnsignedLong(number);
+  }
+
+  /** The folder itself. */
+  Path path() {
+    return folder;
   }
 
   Path folder(int owner) {
@@ -137,7 +143,11 @@ final class BlockFolder {
       int before = BlockHeader.sharedRows(header.get(WORD, BlockHeader.SHARED), blockTokens);
       if (rows > before) {
         header.set(WORD, BlockHeader.SHARED, BlockHeader.sharedWord(rows));
-        header.force();
+        try {
+          header.force();
+        } catch (UncheckedIOException e) {
+          throw e.getCause();
+        }
       }
     }
   }

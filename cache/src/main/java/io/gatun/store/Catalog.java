@@ -62,6 +62,20 @@ final class Catalog {
     return catalog;
   }
 
+  /**
+   * What there is to say about one conversation. Other journals are read only if they may share
+   * blocks with it.
+   */
+  static Optional<ConversationInfo> info(StoreFolder store, String id) throws IOException {
+    Catalog catalog = new Catalog(store);
+    catalog.read(id);
+    JournalSummary journal = catalog.journals.get(id);
+    if (journal != null && !journal.alone()) {
+      catalog = take(store);
+    }
+    return catalog.infos().stream().filter(info -> info.id().equals(id)).findFirst();
+  }
+
   private void read(String id) {
     ConversationFiles files = store.files(id);
     try {
@@ -240,7 +254,7 @@ final class Catalog {
       damage += "; its folder cannot be read: " + IoFailure.reason(e);
     }
     return new ConversationInfo(
-        id, 0, 0, 0, bytes, bytes, null, null, pinned, false, false, null, lastUsed, damage);
+        id, 0, 0, 0, bytes, bytes, null, null, pinned, false, false, false, null, lastUsed, damage);
   }
 
   private ConversationInfo info(String id, JournalSummary journal) throws IOException {
@@ -263,6 +277,7 @@ final class Catalog {
         journal.header().layout(),
         journal.header().fingerprint(),
         FileLook.exists(files.pinned()),
+        journal.header().imported(),
         writing,
         journal.closed(),
         Instant.ofEpochMilli(journal.header().created()),

@@ -5,16 +5,20 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.UUID;
 
 /**
@@ -37,14 +41,19 @@ final class ChannelLocks implements FileLocks {
   private static final class OpenFile {
     final String identity;
     final FileChannel channel;
+
+    /** Whether it could be opened for writing; exclusive locks need that. */
+    final boolean writable;
+
     final Map<Long, Shares> held = new HashMap<>();
 
     /** Code that is not ours has a lock on it, in this process: closing it would drop that. */
     boolean keep;
 
-    OpenFile(String identity, FileChannel channel) {
+    OpenFile(String identity, FileChannel channel, boolean writable) {
       this.identity = identity;
       this.channel = channel;
+      this.writable = writable;
     }
   }
 
@@ -74,6 +83,9 @@ final class ChannelLocks implements FileLocks {
         if (shares != null) {
           shares.count++;
         } else {
+          if (!shared && !open.writable) {
+            throw new AccessDeniedException(file.toString());
+          }
           FileLock lock = tryLock(open, at, shared);
           if (lock == null) {
             return Optional.empty();
@@ -147,7 +159,8 @@ final class ChannelLocks implements FileLocks {
         if (open.held.containsKey(at)) {
           return true;
         }
-        FileLock probe = tryLock(open, at, false);
+        // On a file that can only be read, a shared lock: it finds the writer, not other readers.
+        FileLock probe = tryLock(open, at, !open.writable);
         if (probe == null) {
           return true;
         }
@@ -201,10 +214,13 @@ final class ChannelLocks implements FileLocks {
         return Optional.empty();
       }
       try {
-        FileChannel channel =
-            FileChannel.open(
-                file, LinkOption.NOFOLLOW_LINKS, StandardOpenOption.READ, StandardOpenOption.WRITE);
-        open = new OpenFile(identity, channel);
+        boolean writable = FileLook.whyNotWritable(file).isEmpty();
+        Set<OpenOption> options =
+            new HashSet<>(Set.of(LinkOption.NOFOLLOW_LINKS, StandardOpenOption.READ));
+        if (writable) {
+          options.add(StandardOpenOption.WRITE);
+        }
+        open = new OpenFile(identity, FileChannel.open(file, options), writable);
       } finally {
         if (open == null) {
           System.clearProperty(PROPERTY + identity);

@@ -14,6 +14,8 @@ import java.time.Instant;
  * @param layout shape, element types, block size; null if the journal is damaged
  * @param fingerprint null if the journal is damaged
  * @param pinned whether it is never evicted
+ * @param imported whether its rows came from a file whose source is not trusted: they are not handed
+ *     to other conversations, apart from forks, which inherit this
  * @param openForWriting whether a writer has it now
  * @param closed whether its last writer closed it
  * @param created when it was made; null if the journal is damaged
@@ -30,6 +32,7 @@ public record ConversationInfo(
     KvLayout layout,
     Fingerprint fingerprint,
     boolean pinned,
+    boolean imported,
     boolean openForWriting,
     boolean closed,
     Instant created,

@@ -22,6 +22,10 @@ import java.util.function.LongConsumer;
  *     conversations/&lt;id&gt;/     journal, lock and marks of one conversation
  * </pre>
  *
+ * <p>A store on a read-only file system, or one that this user may only read, can be opened. What
+ * only reads works there: {@link #list}, {@link #info}, {@link #stats}, {@link #verify}, {@link
+ * #read}. Everything else throws {@link GatunException}, dry runs included.
+ *
  * <p>Any number of processes may have the same store open; a conversation has one writer. All files
  * are for their owner only; links are not followed.
  *
@@ -105,6 +109,7 @@ public final class ConversationStore implements AutoCloseable {
   /**
    * Opens a conversation for writing, and makes it if there is none: then with as many of the first
    * tokens of {@code prompt} as some stored conversation of this model has K/V for, at least 64.
+   * Conversations with {@linkplain ConversationInfo#imported imported} rows are not asked.
    * {@link OpenReport#reusedTokens} says how many; the rest of the prompt is the caller's to accept.
    *
    * @see #openOrCreate(String, Fingerprint, KvLayout)
@@ -145,18 +150,36 @@ public final class ConversationStore implements AutoCloseable {
   }
 
   /**
+   * Makes a conversation for rows from a source that is not trusted, see {@link #restore(String,
+   * Fingerprint, KvLayout, boolean)}.
+   */
+  public Conversation restore(String id, Fingerprint stored, KvLayout layout) {
+    return restore(id, stored, layout, false);
+  }
+
+  /**
    * Makes a conversation whose fingerprint is known, for an import: {@code stored} is what {@link
    * Conversation#fingerprint} said where the rows come from.
    *
+   * <p>No check can tell whether rows are those that the model gives for these tokens. So a
+   * conversation from a source that is not trusted is marked as {@linkplain
+   * ConversationInfo#imported imported}, for good: its rows are never handed to a new conversation
+   * that begins with the same tokens, and its forks are marked as well.
+   *
+   * @param trusted whether the rows are believed as if this store had made them
    * @throws GatunException if the name is taken
    */
-  public Conversation restore(String id, Fingerprint stored, KvLayout layout) {
+  public Conversation restore(String id, Fingerprint stored, KvLayout layout, boolean trusted) {
     ConversationFiles files = place.files(id);
     try {
       LockFile.Hold writer;
       try (LockFile.Hold _ = place.lock()) {
         place.requireFree(files);
-        new NewConversation(place).create(files, layout, stored);
+        if (trusted) {
+          new NewConversation(place).create(files, layout, stored);
+        } else {
+          new NewConversation(place).createImported(files, layout, stored);
+        }
         writer = place.onlyWriter(files);
       }
       return new ConversationOpener(this, files, options, 0).open(writer, stored, layout);
@@ -171,6 +194,19 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if it has fewer tokens, is open for writing, or does not exist
    */
   public void truncate(String id, long tokens) {
+    truncate(id, tokens, false);
+  }
+
+  /**
+   * Cuts a conversation at a position, see {@link Conversation#truncate}.
+   *
+   * @param erase overwrites the ids and the rows that are cut off, and those of earlier cuts, in the
+   *     files of the store. Rows that another conversation holds stay. What lies below may keep them
+   *     all the same: a journaling or copy-on-write file system, a snapshot, an SSD
+   * @return what could not be erased, a sentence each; empty if nothing is left
+   * @throws GatunException if it has fewer tokens, is open for writing, or does not exist
+   */
+  public List<String> truncate(String id, long tokens, boolean erase) {
     ConversationFiles files = place.files(id);
     try {
       place.requireExisting(files);
@@ -179,16 +215,21 @@ public final class ConversationStore implements AutoCloseable {
       try (LockFile.Hold _ = place.lock()) {
         writer = place.onlyWriter(files);
       }
-      try (Conversation conversation =
+      Conversation cut =
           new ConversationOpener(this, files, options, 0)
-              .open(writer, header.fingerprint(), header.layout())) {
+              .open(writer, header.fingerprint(), header.layout());
+      try (Conversation conversation = cut) {
         int known = conversation.tokens().count();
         if (tokens < 0 || tokens > known) {
           throw new GatunException(
               "cannot truncate '%s' to %,d tokens: it has %,d".formatted(id, tokens, known));
         }
         conversation.truncate(tokens);
+        if (erase) {
+          conversation.eraseOnClose();
+        }
       }
+      return cut.notErased();
     } catch (IOException e) {
       throw IoFailure.of("cannot truncate '%s'".formatted(id), files.folder(), e);
     }
@@ -205,7 +246,7 @@ public final class ConversationStore implements AutoCloseable {
 
   /** What there is to say about every conversation, without opening any. */
   public List<ConversationInfo> list() {
-    return place.locked("list the conversations", () -> Catalog.take(place).infos());
+    return place.lockedToRead("list the conversations", () -> Catalog.take(place).infos());
   }
 
   /**
@@ -222,9 +263,8 @@ public final class ConversationStore implements AutoCloseable {
           place.requireExisting(files);
           return null;
         });
-    return list().stream()
-        .filter(info -> info.id().equals(id))
-        .findFirst()
+    return place
+        .locked("look at '%s'".formatted(id), () -> Catalog.info(place, id))
         .orElseThrow(() -> place.missing(id));
   }
 
@@ -245,7 +285,8 @@ public final class ConversationStore implements AutoCloseable {
 
   /**
    * Makes a conversation from the first {@code at} tokens of another one. No K/V byte is copied; both
-   * go on independently. The source may be open; what it has not committed is not taken.
+   * go on independently. The source may be open; what it has not committed is not taken. The mark of
+   * {@linkplain ConversationInfo#imported imported} rows is inherited.
    *
    * @throws GatunException if the source has fewer tokens, or the new name is taken
    */
@@ -310,13 +351,25 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if it is open for writing, or does not exist
    */
   public long delete(String id) {
+    return delete(id, false);
+  }
+
+  /**
+   * Deletes a conversation. Blocks that others share stay.
+   *
+   * @param erase overwrites its files before they are removed, see {@link #truncate(String, long,
+   *     boolean)}
+   * @return disk space that this freed
+   * @throws GatunException if it is open for writing, or does not exist
+   */
+  public long delete(String id, boolean erase) {
     ConversationFiles files = place.files(id);
     return place.locked(
         "delete '%s'".formatted(id),
         () -> {
           place.requireExisting(files);
           try (LockFile.Hold _ = place.writer(files)) {
-            return Deletion.run(place, files, Catalog.take(place));
+            return Deletion.run(place, files, Catalog.take(place), erase);
           }
         });
   }

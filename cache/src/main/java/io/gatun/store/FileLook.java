@@ -4,6 +4,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.AccessMode;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
@@ -153,6 +154,26 @@ final class FileLook {
         return List.of();
       }
       throw e;
+    }
+  }
+
+  /**
+   * Why what is at a path cannot be written to, for the end of a sentence; empty if it can be. What
+   * the system gives another reason for than the lack of a permission counts as well: whoever would
+   * write is refused, and told it.
+   *
+   * @throws IOException if there is nothing
+   */
+  static Optional<String> whyNotWritable(Path path) throws IOException {
+    try {
+      path.getFileSystem().provider().checkAccess(path, AccessMode.WRITE);
+      return Optional.empty();
+    } catch (NoSuchFileException e) {
+      throw e;
+    } catch (AccessDeniedException e) {
+      return Optional.of("no permission to write to " + path);
+    } catch (FileSystemException e) {
+      return Optional.of("%s: %s".formatted(path, IoFailure.reason(e)));
     }
   }
 

@@ -24,6 +24,11 @@ final class Folders {
 
   /** Creates a folder, 0700, if there is none. */
   static void create(Path folder) throws IOException {
+    // Not left to the attempt: where nothing can be made, it need not say that there is one.
+    if (FileLook.exists(folder)) {
+      FileLook.requireFolder(folder);
+      return;
+    }
     try {
       if (posix(folder)) {
         Files.createDirectory(folder, OWNER_ONLY);
@@ -37,6 +42,10 @@ final class Folders {
 
   /** Creates an empty file, 0600, if there is none. */
   static void createFile(Path file) throws IOException {
+    if (FileLook.exists(file)) {
+      FileLook.requireFile(file);
+      return;
+    }
     try {
       if (posix(file)) {
         Files.createFile(file, FILE_OWNER_ONLY);

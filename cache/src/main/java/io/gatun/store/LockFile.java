@@ -21,6 +21,9 @@ import java.util.OptionalLong;
  *                 same number, of different containers, apart
  * </pre>
  *
+ * <p>Where the file can only be read, shared locks are had all the same. Where there is none and none
+ * can be made, they are nobody's: such a file was never locked, and who could write makes one first.
+ *
  * <p>No monitor is held and no other opening is kept waiting while one waits here, and no wait is
  * longer than {@link #PATIENCE_SECONDS}. Nothing else opens a lock file. Any thread, interrupted or
  * not.
@@ -71,7 +74,24 @@ final class LockFile {
    * @throws GatunException after {@link #PATIENCE_SECONDS}
    */
   static Hold reader(Path file) throws IOException {
-    return waitFor(() -> locks(file).tryLock(file, READERS, true).map(Hold::of), file, READERS);
+    return shared(file, READERS);
+  }
+
+  /**
+   * Keeps the writer out, together with others that do so, after whoever is the writer now. For
+   * moments only.
+   *
+   * @throws GatunException after {@link #PATIENCE_SECONDS}
+   */
+  static Hold sharedWriter(Path file) throws IOException {
+    return shared(file, WRITER);
+  }
+
+  private static Hold shared(Path file, long at) throws IOException {
+    if (!FileLook.exists(file) && FileLook.whyNotWritable(file.getParent()).isPresent()) {
+      return () -> {};
+    }
+    return waitFor(() -> locks(file).tryLock(file, at, true).map(Hold::of), file, at);
   }
 
   private static Hold waitFor(Uninterrupted.Operation<Optional<Hold>> lock, Path file, long at)
@@ -104,12 +124,12 @@ final class LockFile {
 
   /** Whether anybody, here or elsewhere, is a reader now. */
   static boolean hasReaders(Path file) throws IOException {
-    return locks(file).locked(file, READERS);
+    return FileLook.exists(file) && locks(file).locked(file, READERS);
   }
 
   /** Whether anybody, here or elsewhere, is the writer now. */
   static boolean hasWriter(Path file) throws IOException {
-    return locks(file).locked(file, WRITER);
+    return FileLook.exists(file) && locks(file).locked(file, WRITER);
   }
 
   /** The process that is or was the last writer, for a message. */

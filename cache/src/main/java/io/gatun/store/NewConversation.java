@@ -31,32 +31,48 @@ final class NewConversation {
   /** An empty one. */
   void create(ConversationFiles files, KvLayout layout, Fingerprint fingerprint)
       throws IOException {
-    make(files, layout, fingerprint, null, 0);
+    make(files, layout, fingerprint, 0, null, 0);
+  }
+
+  /** An empty one whose rows will come from outside, from a source that is not trusted. */
+  void createImported(ConversationFiles files, KvLayout layout, Fingerprint fingerprint)
+      throws IOException {
+    make(files, layout, fingerprint, JournalHeader.IMPORTED, null, 0);
   }
 
   /**
    * One with the first tokens of another: ids copied, K/V rows shared, as far as they are committed.
+   * It inherits the mark of imported rows.
    *
    * @param at tokens to take, at most those that the source knows
    */
   void fork(JournalFile source, ConversationFiles files, long at) throws IOException {
-    make(files, source.header().layout(), source.header().fingerprint(), source, (int) at);
+    JournalHeader header = source.header();
+    make(files, header.layout(), header.fingerprint(), header.flags(), source, (int) at);
   }
 
   private void make(
-      ConversationFiles files, KvLayout layout, Fingerprint fingerprint, JournalFile source, int at)
+      ConversationFiles files,
+      KvLayout layout,
+      Fingerprint fingerprint,
+      int flags,
+      JournalFile source,
+      int at)
       throws IOException {
     int owner = store.blocks().newOwner();
     Path unfinished = files.folder().resolveSibling(".new-" + UUID.randomUUID());
     try {
       Folders.create(unfinished);
       JournalHeader header =
-          new JournalHeader(owner, System.currentTimeMillis(), layout, fingerprint);
+          new JournalHeader(owner, System.currentTimeMillis(), layout, fingerprint)
+              .withFlags(flags);
       JournalImage journal = new JournalImage(header, expectedBytes(at));
       if (source != null) {
         copy(source, at, header, journal);
       }
       Folders.createFile(unfinished.resolve("used"));
+      // So that a reader finds one where it may make none.
+      Folders.createFile(unfinished.resolve("lock"));
       journal.write(unfinished.resolve("journal"));
       // Costs nothing where forcing a new file forces its name; not every file system does that.
       Folders.force(unfinished);

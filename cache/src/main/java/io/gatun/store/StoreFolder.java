@@ -33,7 +33,8 @@ final class StoreFolder {
   }
 
   /**
-   * Takes a folder as a store, and makes it if there is none.
+   * Takes a folder as a store, and makes it if there is none. Nothing is made or written where all
+   * of it is there, so a store that can only be read is taken, too.
    *
    * @throws GatunException if it is not a folder, or can be written to by other users
    */
@@ -110,7 +111,33 @@ final class StoreFolder {
    * @throws GatunException after {@link LockFile#PATIENCE_SECONDS}, with the holder
    */
   LockFile.Hold lock() throws IOException {
-    return LockFile.writer(folder.resolve("store.lock"));
+    Optional<String> obstacle = whyReadOnly();
+    if (obstacle.isPresent()) {
+      throw new GatunException(
+          "the store %s can only be read: %s. Its conversations can be listed, verified, read and exported; for anything else make it writable, or copy it to where you can write"
+              .formatted(folder, obstacle.get()));
+    }
+    return LockFile.writer(storeLock());
+  }
+
+  private Path storeLock() {
+    return folder.resolve("store.lock");
+  }
+
+  /**
+   * Why the store can only be read, for the end of a sentence; empty if it can be written to. Looked
+   * up each time: a file system may be mounted anew.
+   */
+  Optional<String> whyReadOnly() throws IOException {
+    Path lock = storeLock();
+    for (Path place :
+        List.of(conversations, blocks.path(), FileLook.exists(lock) ? lock : folder)) {
+      Optional<String> obstacle = FileLook.whyNotWritable(place);
+      if (obstacle.isPresent()) {
+        return obstacle;
+      }
+    }
+    return Optional.empty();
   }
 
   /** An operation on the files of the store. */
@@ -122,6 +149,19 @@ final class StoreFolder {
   /** Runs an operation with the store's lock held; {@code what} completes "cannot ...". */
   <T> T locked(String what, Operation<T> operation) {
     try (LockFile.Hold _ = lock()) {
+      return operation.run();
+    } catch (IOException e) {
+      throw IoFailure.of("cannot " + what, folder, e);
+    }
+  }
+
+  /**
+   * As {@link #locked}, for an operation that only looks. Where the store can only be read, the lock
+   * is shared: it keeps out whoever may write to the store by another way.
+   */
+  <T> T lockedToRead(String what, Operation<T> operation) {
+    try (LockFile.Hold _ =
+        whyReadOnly().isPresent() ? LockFile.sharedWriter(storeLock()) : lock()) {
       return operation.run();
     } catch (IOException e) {
       throw IoFailure.of("cannot " + what, folder, e);
@@ -180,24 +220,24 @@ final class StoreFolder {
 
   /** Removes those of the blocks that no journal names. Their owners must not be making them. */
   void collect(Collection<Long> candidates) {
-    collect(candidates, BlockFolder.NOBODY, () -> false);
+    collect(candidates, false, BlockFolder.NOBODY, () -> false);
   }
 
   /**
    * As {@link #collect(Collection)}; blocks of {@code owner} without looking at other journals where
    * {@code ownersAlone} says, with the store's lock held, that no other journal can name them.
    */
-  void collect(Collection<Long> candidates, int owner, BooleanSupplier ownersAlone) {
+  void collect(Collection<Long> candidates, boolean erase, int owner, BooleanSupplier ownersAlone) {
     locked(
         "remove blocks that are no longer needed",
         () -> {
           boolean own = candidates.stream().allMatch(block -> BlockFolder.owner(block) == owner);
           if (own && ownersAlone.getAsBoolean()) {
             for (long block : candidates) {
-              blocks.delete(block);
+              Deletion.delete(blocks, block, erase);
             }
           } else {
-            Deletion.unnamed(this, candidates);
+            Deletion.unnamed(this, candidates, erase);
           }
           return null;
         });

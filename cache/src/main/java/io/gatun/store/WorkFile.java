@@ -64,9 +64,10 @@ public final class WorkFile implements AutoCloseable {
     return lock.isPresent();
   }
 
-  /** Removes what was left behind. */
+  /** Removes what was left behind, where the store can be written to. */
   static void collect(StoreFolder store) throws IOException {
-    if (FileLook.names(store.conversations()).stream().noneMatch(name -> name.startsWith(PREFIX))) {
+    if (FileLook.names(store.conversations()).stream().noneMatch(name -> name.startsWith(PREFIX))
+        || store.whyReadOnly().isPresent()) {
       return;
     }
     try (LockFile.Hold _ = store.lock()) {

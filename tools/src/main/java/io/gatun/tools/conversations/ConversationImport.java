@@ -80,15 +80,17 @@ final class ConversationImport {
    * Imports a file.
    *
    * @param id the new conversation's name; null for the one that the file speaks of
+   * @param trusted whether its rows may be handed to other conversations
    * @return the name
    */
-  static String run(ConversationStore store, Path file, String id) throws IOException {
+  static String run(ConversationStore store, Path file, String id, boolean trusted)
+      throws IOException {
     byte[] beginning;
     try (InputStream in = Files.newInputStream(file)) {
       beginning = in.readNBytes(8);
     }
     if (!Sealed.is(beginning)) {
-      return runOpen(store, file, file, id);
+      return runOpen(store, file, file, id, trusted);
     }
     // The store that it goes to holds the same bytes unsealed, under the same permissions.
     try (WorkFile opened = store.workFile()) {
@@ -97,11 +99,12 @@ final class ConversationImport {
           OutputStream out = new BufferedOutputStream(Files.newOutputStream(opened.path()))) {
         Sealed.open(in, out, passphrase);
       }
-      return runOpen(store, opened.path(), file, id);
+      return runOpen(store, opened.path(), file, id, trusted);
     }
   }
 
-  private static String runOpen(ConversationStore store, Path opened, Path named, String id) {
+  private static String runOpen(
+      ConversationStore store, Path opened, Path named, String id, boolean trusted) {
     try (SafetensorsFile tensors = SafetensorsFile.open(opened)) {
       Map<String, String> texts = tensors.header().metadata();
       ConversationImport source = new ConversationImport(named, tensors);
@@ -110,16 +113,17 @@ final class ConversationImport {
       if (!hex.matches("[0-9a-f]{64}")) {
         throw new GatunException("%s: '%s' is no fingerprint".formatted(named, hex));
       }
-      source.into(store, name, new Fingerprint(hex));
+      source.into(store, name, new Fingerprint(hex), trusted);
       return name;
     }
   }
 
-  private void into(ConversationStore store, String name, Fingerprint fingerprint) {
+  private void into(
+      ConversationStore store, String name, Fingerprint fingerprint, boolean trusted) {
     boolean done = false;
     boolean made = false;
     try {
-      try (Conversation talk = store.restore(name, fingerprint, layout);
+      try (Conversation talk = store.restore(name, fingerprint, layout, trusted);
           Progress progress = Progress.bytes("import", rows * layout.bytesPerToken())) {
         made = true;
         talk.accept(ids, 0, ids.length);

@@ -93,6 +93,14 @@ final class ConversationTable {
   }
 
   private static String state(ConversationInfo info) {
+    String state = condition(info);
+    if (!info.imported()) {
+      return state;
+    }
+    return state.isEmpty() ? "imported" : state + ", imported";
+  }
+
+  private static String condition(ConversationInfo info) {
     if (info.damage() != null) {
       return "damaged";
     }

@@ -72,7 +72,10 @@ public final class ConversationsCommand implements Runnable {
   @Command(
       name = "list",
       mixinStandardHelpOptions = true,
-      description = "One line for each conversation.")
+      description =
+          "One line for each conversation. STATE says open, pinned, unclean (its last writer did"
+              + " not close it), damaged; imported: its K/V came from a file and is not handed to"
+              + " other conversations.")
   int list(@Parameters(arity = "0..*", paramLabel = "ID") List<String> ids) {
     try (ConversationStore store = open()) {
       List<ConversationInfo> infos = new ArrayList<>(store.list());
@@ -139,15 +142,24 @@ public final class ConversationsCommand implements Runnable {
       mixinStandardHelpOptions = true,
       description = "Cuts a conversation: keeps its first TOKENS tokens.")
   int truncate(
-      @Parameters(paramLabel = "ID") String id, @Parameters(paramLabel = "TOKENS") long tokens) {
+      @Parameters(paramLabel = "ID") String id,
+      @Parameters(paramLabel = "TOKENS") long tokens,
+      @Option(
+              names = "--erase",
+              description =
+                  "overwrite the ids and rows that are cut off, and those of earlier cuts; rows"
+                      + " that another conversation holds stay, and exit code 1 says so. File"
+                      + " systems, snapshots and SSDs may keep old bytes all the same")
+          boolean erase) {
     try (ConversationStore store = open()) {
       long before = store.info(id).tokens();
-      store.truncate(id, tokens);
+      List<String> left = store.truncate(id, tokens, erase);
       done(
           Facts.of(store.info(id)),
           "%s has %,d tokens, %,d fewer".formatted(id, tokens, before - tokens));
+      left.forEach(sentence -> err().println("gatun: not erased: " + sentence));
+      return left.isEmpty() ? 0 : 1;
     }
-    return 0;
   }
 
   @Command(
@@ -169,7 +181,11 @@ public final class ConversationsCommand implements Runnable {
       description = "Removes conversations for good. Blocks that others share stay.")
   int delete(
       @Parameters(arity = "1..*", paramLabel = "ID") List<String> ids,
-      @Option(names = "--yes", description = "do not ask") boolean yes) {
+      @Option(names = "--yes", description = "do not ask") boolean yes,
+      @Option(
+              names = "--erase",
+              description = "overwrite the files before they are removed, as far as a file can be")
+          boolean erase) {
     try (ConversationStore store = open()) {
       long bytes = 0;
       for (String id : ids) {
@@ -182,7 +198,7 @@ public final class ConversationsCommand implements Runnable {
       }
       long freed = 0;
       for (String id : ids) {
-        freed += store.delete(id);
+        freed += store.delete(id, erase);
       }
       done(
           Map.of("deleted", ids, "freedBytes", freed),
@@ -208,9 +224,13 @@ public final class ConversationsCommand implements Runnable {
   @Command(
       name = "evict",
       mixinStandardHelpOptions = true,
-      description =
-          "Removes whole conversations, those first that were not used for longest, until the store"
-              + " takes no more than a size. Never a pinned or an open one.")
+      description = {
+        "Removes whole conversations, those first that were not used for longest, until the store"
+            + " takes no more than a size. Never a pinned, an open or a damaged one, and none that"
+            + " the size is reached without.",
+        "If the size cannot be reached, nothing is removed, --dry-run or not: the message says how"
+            + " far eviction could come and what keeps the rest; exit code 1."
+      })
   int evict(
       @Option(names = "--to", required = true, paramLabel = "SIZE", description = "such as 20GiB")
           String size,
@@ -242,11 +262,6 @@ public final class ConversationsCommand implements Runnable {
             .printf(
                 "%s before, %s after%n",
                 Sizes.human(eviction.bytesBefore()), Sizes.human(eviction.bytesAfter()));
-      }
-      if (eviction.bytesAfter() > eviction.targetBytes()) {
-        throw new GatunException(
-            "the store still takes %s: the other conversations are pinned or open"
-                .formatted(Sizes.human(eviction.bytesAfter())));
       }
     }
     return 0;
@@ -299,7 +314,12 @@ public final class ConversationsCommand implements Runnable {
   @Command(
       name = "gc",
       mixinStandardHelpOptions = true,
-      description = "Removes what crashes left behind: unfinished conversations, unneeded blocks.")
+      description = {
+        "Removes what crashes left behind: unfinished conversations, unneeded blocks.",
+        "What is damaged or foreign is left, and named with what is wrong with it; the rest is done"
+            + " all the same, exit code 0. As long as the journal of one conversation cannot be"
+            + " read, no block is removed: it may need any of them."
+      })
   int gc(@Option(names = "--dry-run", description = "only say what would go") boolean dryRun) {
     try (ConversationStore store = open()) {
       Garbage garbage = store.gc(dryRun);
@@ -314,11 +334,13 @@ public final class ConversationsCommand implements Runnable {
         garbage
             .removed()
             .forEach(path -> out().println((dryRun ? "would remove " : "removed ") + path));
-        garbage.findings().forEach(out()::println);
+        garbage.findings().forEach(finding -> out().println("left: " + finding));
         out()
             .printf(
-                "%d files and folders, %s%n",
-                garbage.removed().size(), Sizes.human(garbage.bytes()));
+                "%s files and folders: %d, %s%n",
+                dryRun ? "would remove" : "removed",
+                garbage.removed().size(),
+                Sizes.human(garbage.bytes()));
       }
     }
     return 0;
@@ -371,12 +393,22 @@ public final class ConversationsCommand implements Runnable {
   @Command(
       name = "import",
       mixinStandardHelpOptions = true,
-      description =
-          "Makes a conversation of the recorded element type from an exported file, after checking"
-              + " all of it. f32, f16 and bf16 come back bit for bit; q8 and q4 are encoded again,"
-              + " which moves a value by no more than f32 rounding, or by one step where it lay"
-              + " between two.")
+      description = {
+        "Makes a conversation of the recorded element type from an exported file, after checking"
+            + " all of it. f32, f16 and bf16 come back bit for bit; q8 and q4 are encoded again,"
+            + " which moves a value by no more than f32 rounding, or by one step where it lay"
+            + " between two.",
+        "The checks cannot tell whether the K/V is what the model gives for these tokens. So the"
+            + " conversation is marked as imported, for good: no new conversation that begins with"
+            + " the same text gets its K/V, and its forks are marked too. With --trusted it is"
+            + " taken as if this store had made it."
+      })
   int importFile(
+      @Option(
+              names = "--trusted",
+              description =
+                  "the file's source is trusted: its K/V may be reused by other conversations")
+          boolean trusted,
       @Parameters(paramLabel = "FILE") Path file,
       @Parameters(arity = "0..1", paramLabel = "ID", description = "default: the name it had")
           String id) {
@@ -384,12 +416,18 @@ public final class ConversationsCommand implements Runnable {
       throw new GatunException("%s is a folder; name an exported file".formatted(file));
     }
     try (ConversationStore store = openOrCreate()) {
-      String made = ConversationImport.run(store, file, id);
+      String made = ConversationImport.run(store, file, id, trusted);
       ConversationInfo info = store.info(made);
       done(
           Facts.of(info),
-          "imported %s: %,d tokens, %,d with K/V"
-              .formatted(made, info.tokens(), info.committedTokens()));
+          "imported %s: %,d tokens, %,d with K/V%s"
+              .formatted(
+                  made,
+                  info.tokens(),
+                  info.committedTokens(),
+                  info.imported()
+                      ? "; not handed to other conversations (--trusted allows it)"
+                      : ""));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -435,6 +473,10 @@ public final class ConversationsCommand implements Runnable {
   /** Whether JSON is wanted. */
   boolean json() {
     return json;
+  }
+
+  private PrintWriter err() {
+    return spec.commandLine().getErr();
   }
 
   PrintWriter out() {

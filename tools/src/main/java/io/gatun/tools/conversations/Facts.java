@@ -36,6 +36,7 @@ final class Facts {
       facts.put("bytesPerToken", layout.bytesPerToken());
     }
     facts.put("pinned", info.pinned());
+    facts.put("imported", info.imported());
     facts.put("openForWriting", info.openForWriting());
     facts.put("closed", info.closed());
     facts.put("created", info.created() == null ? null : info.created().toString());

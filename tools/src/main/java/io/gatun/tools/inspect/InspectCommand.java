@@ -92,6 +92,7 @@ public final class InspectCommand implements Callable<Integer> {
     facts.put("bytes", info.bytes());
     facts.put("ownBytes", info.ownBytes());
     facts.put("pinned", info.pinned());
+    facts.put("imported", info.imported());
     facts.put("openForWriting", info.openForWriting());
     facts.put("closed", info.closed());
     if (info.created() != null) {

@@ -139,7 +139,19 @@ class ConversationsCommandTest {
     assertThat(json("rename", "three", "four").get("id").asText()).isEqualTo("four");
     assertThat(json("pin", "one").get("pinned").asBoolean()).isTrue();
     assertThat(json("evict", "--to", "10MiB", "--dry-run").get("evicted")).isEmpty();
-    assertThat(run("evict", "--to", "0")).isEqualTo(1);
+    for (String how : new String[] {"--json", "--dry-run"}) {
+      assertThat(run("evict", "--to", "0", how)).isEqualTo(1);
+      assertThat(err.toString())
+          .contains("Nothing was evicted")
+          .contains("1 pinned")
+          .hasLineCount(1);
+      assertThat(store().ids()).containsExactly("four", "one", "two");
+    }
+    long left = store().info("one").bytes();
+    assertThat(json("evict", "--to", "" + left, "--dry-run").get("evicted")).hasSize(2);
+    assertThat(run("evict", "--to", "" + left, "--dry-run")).isZero();
+    assertThat(out.toString()).contains("would evict four").contains("before,");
+    assertThat(json("evict", "--to", "" + left).get("bytesAfter").asLong()).isEqualTo(left);
     assertThat(store().ids()).containsExactly("one");
     assertThat(json("pin", "one", "--off").get("pinned").asBoolean()).isFalse();
     assertThat(run("delete", "one")).isEqualTo(1);
@@ -160,6 +172,30 @@ class ConversationsCommandTest {
     assertThat(run()).isEqualTo(2);
     assertThat(run("fork", "one", "../x")).isEqualTo(1);
     assertThat(err.toString()).contains("cannot name a conversation");
+  }
+
+  @Test
+  void gcGoesOnAroundWhatIsDamagedAndNamesIt() throws IOException {
+    make("one", KvType.F32, 100, 90, 1);
+    make("two", KvType.F32, 100, 90, 2);
+    Path conversations = temp.resolve("store/conversations");
+    Files.createDirectory(conversations.resolve(".new-unfinished"));
+    Files.writeString(conversations.resolve("notes"), "a stray file");
+    try (RandomAccessFile bytes =
+        new RandomAccessFile(conversations.resolve("two/journal").toFile(), "rw")) {
+      bytes.write(new byte[8192]);
+    }
+    JsonNode plan = json("gc", "--dry-run");
+    assertThat(plan.get("removed")).hasSize(1);
+    assertThat(plan.get("findings")).hasSize(3);
+    assertThat(run("gc")).isZero();
+    assertThat(out.toString())
+        .contains("removed conversations/.new-unfinished")
+        .contains("left: " + conversations.resolve("notes").toRealPath())
+        .contains("left: 'two' is damaged")
+        .contains("left: no block was removed, since 'two' might need it")
+        .contains("removed files and folders: 1,");
+    assertThat(run("verify", "one")).isZero();
   }
 
   @Test
