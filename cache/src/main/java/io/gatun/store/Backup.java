@@ -116,10 +116,8 @@ final class Backup {
   }
 
   /** Reads all journals, with the lock held: renaming must not hide one. */
-  private void look() throws IOException {
-    try (LockFile.Hold _ = source.lock()) {
-      catalog = Catalog.take(source);
-    }
+  private void look() {
+    catalog = source.lockedToRead("list the conversations", () -> Catalog.take(source));
   }
 
   private void expect(JournalSummary journal) {
@@ -133,6 +131,9 @@ final class Backup {
     try {
       if (FileLook.isFolder(from.folder())) {
         try (LockFile.Hold _ = LockFile.reader(from.lock())) {
+          // Who overwrites rows to erase them looks for readers with the store's lock held. After
+          // this, whoever did not see us is done, and the journal says so.
+          source.lockedToRead("wait for others", () -> null);
           one(from);
         }
       }
@@ -210,11 +211,24 @@ final class Backup {
       bytesTotal = Math.max(bytesTotal, bytesDone);
       progress.at(from.id(), bytesDone, bytesTotal);
     }
+    requireStillNeeded(from);
     blocks.settle().forEach(block -> doAgain(block, from.id()));
     conversations.put(from, state, stamps, FileLook.exists(from.pinned()));
     done.add(from.id());
     if (state.tail() != null) {
       damaged.put(from.id(), state.tail());
+    }
+  }
+
+  /** A block that was dropped while it got its second name may have been overwritten since. */
+  private void requireStillNeeded(ConversationFiles from) throws IOException {
+    Set<Long> left = new HashSet<>(blocks.newLinks());
+    if (!left.isEmpty()) {
+      CommittedState now = CommittedState.read(source, from);
+      now.state().runs().forEach(run -> left.remove(run.block()));
+      if (!left.isEmpty()) {
+        throw new DamageException("a block of '%s' was dropped meanwhile".formatted(from.id()));
+      }
     }
   }
 

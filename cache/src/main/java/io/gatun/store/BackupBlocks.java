@@ -44,6 +44,10 @@ final class BackupBlocks {
 
   private final boolean wantLinks;
   private final Set<Integer> newNames = new HashSet<>();
+
+  /** The blocks of the conversation under way that got a second name now. */
+  private final Set<Long> newLinks = new HashSet<>();
+
   private int linked;
   private int copied;
   private int kept;
@@ -95,6 +99,9 @@ final class BackupBlocks {
         staged.put(run.block(), place);
       }
       newNames.add(BlockFolder.owner(run.block()));
+      if (isLink) {
+        newLinks.add(run.block());
+      }
       linked += isLink ? 1 : 0;
       copied += isLink ? 0 : 1;
       copiedBytes += isLink ? 0 : StoreBlocks.fileBytes(expected.layout());
@@ -210,6 +217,15 @@ final class BackupBlocks {
   }
 
   /**
+   * The blocks that got a second name since the last conversation was settled or given up. One that
+   * the store still needs now is never overwritten, not to erase it either: that is refused for
+   * files with two names.
+   */
+  Set<Long> newLinks() {
+    return Set.copyOf(newLinks);
+  }
+
+  /**
    * Puts the files in place that replace others, and makes all names durable.
    *
    * @return the blocks of which the backup had other files until now
@@ -224,6 +240,7 @@ final class BackupBlocks {
     }
     Set<Long> replaced = Set.copyOf(staged.keySet());
     staged.clear();
+    newLinks.clear();
     for (int owner : newNames) {
       Folders.force(backup.folder(owner));
       Folders.force(backup.folder(owner).getParent());
@@ -232,8 +249,12 @@ final class BackupBlocks {
     return replaced;
   }
 
-  /** Forgets the files that would have replaced others. */
+  /** Forgets the files that would have replaced others; takes second names back. */
   void giveUp() throws IOException {
+    for (long block : newLinks) {
+      Files.deleteIfExists(backup.file(block));
+    }
+    newLinks.clear();
     for (Path file : staged.values()) {
       Files.deleteIfExists(file);
     }
