@@ -146,9 +146,8 @@ record JournalFile(
   private static final int CHUNK = 1 << 16;
   private static final byte[] ZEROS = new byte[CHUNK];
 
-  /** Where the last byte of a file is that is not zero, from an offset on. */
-  private static long lastNonZero(Path file, RandomAccessFile journal, long from)
-      throws IOException {
+  /** Where the last byte that is not zero ends, from a position on; the position if all are zero. */
+  static long lastNonZero(Path file, RandomAccessFile journal, long from) throws IOException {
     byte[] chunk = new byte[CHUNK];
     long length = journal.length();
     long last = from;
