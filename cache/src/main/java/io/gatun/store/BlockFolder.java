@@ -124,7 +124,7 @@ final class BlockFolder {
   int sharedRows(long block, int blockTokens) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
       return BlockHeader.sharedRows(
-          header(block, false, arena).get(WORD, BlockHeader.SHARED), blockTokens);
+          header(file(block), false, arena).get(WORD, BlockHeader.SHARED), blockTokens);
     }
   }
 
@@ -133,8 +133,13 @@ final class BlockFolder {
    * store's lock held.
    */
   void share(long block, int rows, int blockTokens) throws IOException {
+    share(file(block), rows, blockTokens);
+  }
+
+  /** As {@link #share(long, int, int)}, for a block's file under whatever name. */
+  static void share(Path file, int rows, int blockTokens) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment header = header(block, true, arena);
+      MemorySegment header = header(file, true, arena);
       int before = BlockHeader.sharedRows(header.get(WORD, BlockHeader.SHARED), blockTokens);
       if (rows > before) {
         header.set(WORD, BlockHeader.SHARED, BlockHeader.sharedWord(rows));
@@ -147,8 +152,7 @@ final class BlockFolder {
     }
   }
 
-  private MemorySegment header(long block, boolean writable, Arena arena) throws IOException {
-    Path file = file(block);
+  private static MemorySegment header(Path file, boolean writable, Arena arena) throws IOException {
     StandardOpenOption[] access =
         writable
             ? new StandardOpenOption[] {StandardOpenOption.READ, StandardOpenOption.WRITE}

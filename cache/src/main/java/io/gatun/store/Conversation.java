@@ -7,6 +7,7 @@ import io.gatun.cache.KvCache;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvRun;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -507,9 +508,10 @@ public final class Conversation implements AutoCloseable {
         if (run.tokens() == layout().blockTokens()) {
           continue;
         }
-        if (BlockFolder.owner(block) != header.owner() || catalog.users(block) > 1 || readers) {
+        boolean others = readers || Erasure.hasOtherNames(place.blocks().file(block));
+        if (BlockFolder.owner(block) != header.owner() || catalog.users(block) > 1 || others) {
           erasureFailed(
-              "rows behind row %d of block %016x stay, others may be reading them"
+              "rows behind row %d of block %016x stay, others may be reading them, or a backup holds them"
                   .formatted(run.tokens(), block));
           continue;
         }
@@ -527,9 +529,10 @@ public final class Conversation implements AutoCloseable {
         journal.force();
       }
       for (RunState run : next) {
-        boolean alone = catalog.users(run.block()) <= 1 && !readers;
+        Path file = place.blocks().file(run.block());
+        boolean alone = catalog.users(run.block()) <= 1 && !readers && !Erasure.hasOtherNames(file);
         if (alone && BlockFolder.owner(run.block()) == header.owner()) {
-          Erasure.rows(place.blocks().file(run.block()), layout(), run.tokens());
+          Erasure.rows(file, layout(), run.tokens());
           vouching.take(run.block(), state);
         }
       }
