@@ -1,6 +1,7 @@
 package io.gatun.store;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -124,6 +125,8 @@ final class BlockFolder {
     try (Arena arena = Arena.ofConfined()) {
       return BlockHeader.sharedRows(
           header(block, false, arena).get(WORD, BlockHeader.SHARED), blockTokens);
+    } catch (InternalError e) {
+      throw lost(block, e);
     }
   }
 
@@ -139,7 +142,17 @@ final class BlockFolder {
         header.set(WORD, BlockHeader.SHARED, BlockHeader.sharedWord(rows));
         header.force();
       }
+    } catch (InternalError e) {
+      throw lost(block, e);
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
     }
+  }
+
+  /** Cut short since it was mapped, or an I/O error, which says nothing about the file. */
+  private IOException lost(long block, InternalError e) {
+    return new IOException(
+        "the header of %s could not be read or written through its map".formatted(file(block)), e);
   }
 
   private MemorySegment header(long block, boolean writable, Arena arena) throws IOException {
