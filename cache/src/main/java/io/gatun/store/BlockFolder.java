@@ -140,7 +140,11 @@ final class BlockFolder {
       int before = BlockHeader.sharedRows(header.get(WORD, BlockHeader.SHARED), blockTokens);
       if (rows > before) {
         header.set(WORD, BlockHeader.SHARED, BlockHeader.sharedWord(rows));
-        header.force();
+        try {
+          header.force();
+        } catch (UncheckedIOException e) {
+          throw e.getCause();
+        }
       }
     } catch (InternalError e) {
       throw lost(block, e);

@@ -62,6 +62,20 @@ final class Catalog {
     return catalog;
   }
 
+  /**
+   * What there is to say about one conversation. Other journals are read only if they may share
+   * blocks with it.
+   */
+  static Optional<ConversationInfo> info(StoreFolder store, String id) throws IOException {
+    Catalog catalog = new Catalog(store);
+    catalog.read(id);
+    JournalSummary journal = catalog.journals.get(id);
+    if (journal != null && !journal.alone()) {
+      catalog = take(store);
+    }
+    return catalog.infos().stream().filter(info -> info.id().equals(id)).findFirst();
+  }
+
   private void read(String id) {
     ConversationFiles files = store.files(id);
     try {

@@ -52,10 +52,16 @@ public final class Conversation implements AutoCloseable {
   private final OpenReport report;
   private final AtomicBoolean forceScheduled = new AtomicBoolean();
 
+  private final List<String> notErased = new ArrayList<>();
+
   /** Blocks that the journal named once and does not any more. */
   private final Set<Long> dropped = new HashSet<>();
 
   private long commits;
+
+  /** Whether what is cut is overwritten when the conversation is closed. */
+  private boolean erasing;
+
   private volatile boolean closed;
 
   Conversation(
@@ -403,7 +409,7 @@ public final class Conversation implements AutoCloseable {
     if (!dropped.isEmpty()) {
       try {
         state.runs().forEach(run -> dropped.remove(run.block()));
-        place.collect(Set.copyOf(dropped), header.owner(), () -> !othersMayName());
+        place.collect(Set.copyOf(dropped), erasing, header.owner(), () -> !othersMayName());
         dropped.clear();
       } catch (GatunException e) {
         System.getLogger("io.gatun.store")
@@ -452,12 +458,15 @@ public final class Conversation implements AutoCloseable {
     List<JournalRecord.Stamps> stamps = vouching.records(state);
     long live = JournalCompaction.liveBytes(state);
     long dead = journal.end() - live;
-    if (!header.hasStamps() || dead > live && dead > JournalCompaction.WORTHWHILE) {
+    if (erasing || !header.hasStamps() || dead > live && dead > JournalCompaction.WORTHWHILE) {
       journal.force();
       stamps.forEach(state::apply);
       state.apply(mark);
       if (rewritten()) {
         return;
+      }
+      if (erasing) {
+        erasureFailed("its journal could not be written anew");
       }
     }
     if (header.hasStamps()) {
@@ -466,10 +475,73 @@ public final class Conversation implements AutoCloseable {
     append(mark);
   }
 
+  /**
+   * Has closing overwrite all that was cut off: ids, and rows that no other conversation holds.
+   *
+   * @see ConversationStore#truncate(String, long, boolean)
+   */
+  synchronized void eraseOnClose() {
+    checkUsable();
+    erasing = true;
+  }
+
+  /** What could not be overwritten, a sentence each; known once it is closed. */
+  List<String> notErased() {
+    return List.copyOf(notErased);
+  }
+
+  private void erasureFailed(String why) {
+    notErased.add("conversation '%s': %s".formatted(id(), why));
+  }
+
+  /** Overwrites the rows behind those of each run, and first its checksum if it covers them. */
+  private void eraseBehindRows() {
+    List<KvRun> promised = cache.promise(cache.length());
+    try (LockFile.Hold _ = place.lock()) {
+      Catalog catalog = Catalog.take(place);
+      boolean readers = LockFile.hasReaders(files.lock());
+      List<RunState> next = new ArrayList<>(state.runs());
+      for (int i = 0; i < next.size(); i++) {
+        RunState run = next.get(i);
+        long block = run.block();
+        if (run.tokens() == layout().blockTokens()) {
+          continue;
+        }
+        if (BlockFolder.owner(block) != header.owner() || catalog.users(block) > 1 || readers) {
+          erasureFailed(
+              "rows behind row %d of block %016x stay, others may be reading them"
+                  .formatted(run.tokens(), block));
+          continue;
+        }
+        if (run.coveredRows() > run.tokens()) {
+          if (!Checksums.lastFits(layout(), promised.get(i), run)) {
+            throw new DamageException(
+                "block %016x does not check; run 'gatun conversations verify %s'"
+                    .formatted(block, id()));
+          }
+          next.set(i, Checksums.endingAt(layout(), promised.get(i), run));
+        }
+      }
+      if (!next.equals(state.runs())) {
+        append(state.change(next, state.openTail(), System.currentTimeMillis()));
+        journal.force();
+      }
+      for (RunState run : next) {
+        boolean alone = catalog.users(run.block()) <= 1 && !readers;
+        if (alone && BlockFolder.owner(run.block()) == header.owner()) {
+          Erasure.rows(place.blocks().file(run.block()), layout(), run.tokens());
+          vouching.take(run.block(), state);
+        }
+      }
+    } catch (IOException | DamageException e) {
+      erasureFailed(IoFailure.reason(e));
+    }
+  }
+
   /** Writes the journal anew; what fails leaves the old one in its place. */
   private boolean rewritten() {
     try (LockFile.Hold _ = place.lock()) {
-      JournalCompaction.run(files, header, state, !header.hasStamps() || journal.forked());
+      JournalCompaction.run(files, header, state, !header.hasStamps() || journal.forked(), erasing);
       return true;
     } catch (IOException | GatunException e) {
       System.getLogger("io.gatun.store")
@@ -506,6 +578,9 @@ public final class Conversation implements AutoCloseable {
           // Without this mark the next opening checks everything, and gives up what is damaged.
           journal.force();
           sweep();
+          if (erasing) {
+            eraseBehindRows();
+          }
           if (!blocks.damaged()) {
             markClosed();
           }

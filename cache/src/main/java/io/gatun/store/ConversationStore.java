@@ -194,6 +194,19 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if it has fewer tokens, is open for writing, or does not exist
    */
   public void truncate(String id, long tokens) {
+    truncate(id, tokens, false);
+  }
+
+  /**
+   * Cuts a conversation at a position, see {@link Conversation#truncate}.
+   *
+   * @param erase overwrites the ids and the rows that are cut off, and those of earlier cuts, in the
+   *     files of the store. Rows that another conversation holds stay. What lies below may keep them
+   *     all the same: a journaling or copy-on-write file system, a snapshot, an SSD
+   * @return what could not be erased, a sentence each; empty if nothing is left
+   * @throws GatunException if it has fewer tokens, is open for writing, or does not exist
+   */
+  public List<String> truncate(String id, long tokens, boolean erase) {
     ConversationFiles files = place.files(id);
     try {
       place.requireExisting(files);
@@ -202,16 +215,21 @@ public final class ConversationStore implements AutoCloseable {
       try (LockFile.Hold _ = place.lock()) {
         writer = place.onlyWriter(files);
       }
-      try (Conversation conversation =
+      Conversation cut =
           new ConversationOpener(this, files, options, 0)
-              .open(writer, header.fingerprint(), header.layout())) {
+              .open(writer, header.fingerprint(), header.layout());
+      try (Conversation conversation = cut) {
         int known = conversation.tokens().count();
         if (tokens < 0 || tokens > known) {
           throw new GatunException(
               "cannot truncate '%s' to %,d tokens: it has %,d".formatted(id, tokens, known));
         }
         conversation.truncate(tokens);
+        if (erase) {
+          conversation.eraseOnClose();
+        }
       }
+      return cut.notErased();
     } catch (IOException e) {
       throw IoFailure.of("cannot truncate '%s'".formatted(id), files.folder(), e);
     }
@@ -245,9 +263,8 @@ public final class ConversationStore implements AutoCloseable {
           place.requireExisting(files);
           return null;
         });
-    return list().stream()
-        .filter(info -> info.id().equals(id))
-        .findFirst()
+    return place
+        .locked("look at '%s'".formatted(id), () -> Catalog.info(place, id))
         .orElseThrow(() -> place.missing(id));
   }
 
@@ -334,13 +351,25 @@ public final class ConversationStore implements AutoCloseable {
    * @throws GatunException if it is open for writing, or does not exist
    */
   public long delete(String id) {
+    return delete(id, false);
+  }
+
+  /**
+   * Deletes a conversation. Blocks that others share stay.
+   *
+   * @param erase overwrites its files before they are removed, see {@link #truncate(String, long,
+   *     boolean)}
+   * @return disk space that this freed
+   * @throws GatunException if it is open for writing, or does not exist
+   */
+  public long delete(String id, boolean erase) {
     ConversationFiles files = place.files(id);
     return place.locked(
         "delete '%s'".formatted(id),
         () -> {
           place.requireExisting(files);
           try (LockFile.Hold _ = place.writer(files)) {
-            return Deletion.run(place, files, Catalog.take(place));
+            return Deletion.run(place, files, Catalog.take(place), erase);
           }
         });
   }

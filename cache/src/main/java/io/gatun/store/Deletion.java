@@ -18,10 +18,12 @@ final class Deletion {
    * garbage. Store's and writer's lock held.
    *
    * @param catalog in which the conversation is counted in; it is counted out by this
+   * @param erase overwrites what is removed first
    * @return disk space that this freed
    * @throws IOException if its journal cannot be read now; nothing was removed
    */
-  static long run(StoreFolder store, ConversationFiles files, Catalog catalog) throws IOException {
+  static long run(StoreFolder store, ConversationFiles files, Catalog catalog, boolean erase)
+      throws IOException {
     JournalSummary journal = catalog.journals().get(files.id());
     if (journal == null && FileLook.exists(files.journal())) {
       // A failed look is thrown here; damage is a reason to delete it.
@@ -32,7 +34,7 @@ final class Deletion {
       }
     }
     Set<Long> free = journal == null ? Set.of() : catalog.remove(files.id());
-    return remove(store, files, free, catalog);
+    return remove(store, files, free, catalog, erase);
   }
 
   /**
@@ -40,7 +42,8 @@ final class Deletion {
    *
    * @param catalog in which it is counted out already
    */
-  static long remove(StoreFolder store, ConversationFiles files, Set<Long> free, Catalog catalog)
+  static long remove(
+      StoreFolder store, ConversationFiles files, Set<Long> free, Catalog catalog, boolean erase)
       throws IOException {
     BlockFolder blocks = store.blocks();
     Path deleted = store.conversations().resolve(".deleted-" + UUID.randomUUID());
@@ -50,7 +53,7 @@ final class Deletion {
     Set<Integer> owners = new HashSet<>();
     for (long block : free) {
       freed += blocks.size(block);
-      blocks.delete(block);
+      delete(blocks, block, erase);
       owners.add(BlockFolder.owner(block));
     }
     for (int owner : owners) {
@@ -59,15 +62,27 @@ final class Deletion {
         blocks.deleteOwnerIfEmpty(owner);
       }
     }
+    if (erase) {
+      Erasure.overwriteAll(deleted);
+    }
     Folders.delete(deleted);
     return freed;
+  }
+
+  /** Removes a block's file, overwritten first if that is wanted. */
+  static void delete(BlockFolder blocks, long block, boolean erase) throws IOException {
+    if (erase) {
+      Erasure.overwrite(blocks.file(block));
+    }
+    blocks.delete(block);
   }
 
   /**
    * Removes those of the writer's own blocks that no journal names; none if some journal cannot be
    * read.
    */
-  static void unnamed(StoreFolder store, Collection<Long> candidates) throws IOException {
+  static void unnamed(StoreFolder store, Collection<Long> candidates, boolean erase)
+      throws IOException {
     Catalog catalog = Catalog.take(store);
     if (catalog.unreadable().isPresent()) {
       System.getLogger("io.gatun.store").log(System.Logger.Level.DEBUG, catalog.unreadable().get());
@@ -75,7 +90,7 @@ final class Deletion {
     }
     for (long block : candidates) {
       if (!catalog.needed(block)) {
-        store.blocks().delete(block);
+        delete(store.blocks(), block, erase);
       }
     }
   }

@@ -60,7 +60,7 @@ final class Evictor {
       for (Victim victim : plan.victims) {
         long freed = victim.bytes;
         if (!dryRun) {
-          freed = Deletion.remove(store, victim.files, victim.blocks, catalog);
+          freed = Deletion.remove(store, victim.files, victim.blocks, catalog, false);
         }
         gone.add(new Eviction.Victim(victim.info.id(), freed, victim.info.lastUsed()));
       }
@@ -71,7 +71,7 @@ final class Evictor {
       }
       return new Eviction(gone, plan.before, plan.after, targetBytes, dryRun);
     } finally {
-      plan.victims.forEach(victim -> victim.writer.close());
+      letGo(plan.victims.stream().map(Victim::writer).toList());
     }
   }
 
@@ -112,14 +112,23 @@ final class Evictor {
           break;
         }
         ConversationFiles files = store.files(info.id());
-        Optional<LockFile.Hold> writer = LockFile.tryWriter(files.lock());
-        if (writer.isEmpty() || LockFile.hasReaders(files.lock())) {
-          writer.ifPresent(LockFile.Hold::close);
+        if (LockFile.hasReaders(files.lock())) {
           busy++;
           continue;
         }
         JournalSummary journal = catalog.journals().get(info.id());
-        Victim victim = victim(catalog, info, files, journal, writer.get());
+        Optional<LockFile.Hold> writer = LockFile.tryWriter(files.lock());
+        if (writer.isEmpty()) {
+          busy++;
+          continue;
+        }
+        Victim victim;
+        try {
+          victim = victim(catalog, info, files, journal, writer.get());
+        } catch (IOException | RuntimeException | Error e) {
+          letGo(List.of(writer.get()));
+          throw e;
+        }
         victims.add(victim);
         now -= victim.bytes;
       }
@@ -127,10 +136,22 @@ final class Evictor {
         now = leaveOut(catalog, victims, before, targetBytes);
       }
     } catch (IOException | RuntimeException | Error e) {
-      victims.forEach(victim -> victim.writer.close());
+      letGo(victims.stream().map(Victim::writer).toList());
       throw e;
     }
     return new Plan(victims, before, now, why(catalog, busy));
+  }
+
+  /** Lets go of all locks, also where letting go of one fails. */
+  private static void letGo(List<LockFile.Hold> holds) {
+    for (LockFile.Hold hold : holds) {
+      try {
+        hold.close();
+      } catch (RuntimeException e) {
+        System.getLogger("io.gatun.store")
+            .log(System.Logger.Level.DEBUG, "a lock was not closed well", e);
+      }
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.gatun.store;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -35,8 +36,14 @@ final class JournalCompaction {
    * Writes the journal anew.
    *
    * @param forked whether others may name blocks of this conversation
+   * @param erase overwrites the old one
    */
-  static void run(ConversationFiles files, JournalHeader header, JournalState state, boolean forked)
+  static void run(
+      ConversationFiles files,
+      JournalHeader header,
+      JournalState state,
+      boolean forked,
+      boolean erase)
       throws IOException {
     JournalHeader today = header.today();
     JournalImage image = new JournalImage(today, (int) Math.min(1 << 28, liveBytes(state)));
@@ -45,12 +52,22 @@ final class JournalCompaction {
     Path unfinished = files.folder().resolve(UNFINISHED);
     Files.deleteIfExists(unfinished);
     image.write(unfinished);
-    Files.move(
-        unfinished,
-        files.journal(),
-        StandardCopyOption.ATOMIC_MOVE,
-        StandardCopyOption.REPLACE_EXISTING);
-    Folders.force(files.folder());
+    FileLook.requireFile(files.journal());
+    try (RandomAccessFile old =
+        new RandomAccessFile(files.journal().toFile(), erase ? "rw" : "r")) {
+      Files.move(
+          unfinished,
+          files.journal(),
+          StandardCopyOption.ATOMIC_MOVE,
+          StandardCopyOption.REPLACE_EXISTING);
+      Folders.force(files.folder());
+      if (erase) {
+        Erasure.overwrite(old);
+        Path dropped = files.folder().resolve("journal.dropped");
+        Erasure.overwrite(dropped);
+        Files.deleteIfExists(dropped);
+      }
+    }
   }
 
   private static void append(JournalImage image, JournalHeader header, JournalState state) {

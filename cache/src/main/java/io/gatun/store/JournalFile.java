@@ -21,6 +21,7 @@ import java.util.Set;
  * @param crc checksum of the last of them
  * @param dropped bytes behind {@code end} that are not zero, counted to the last of them
  * @param stopped why the record at {@code end} was not taken, or null
+ * @param forked whether other conversations may name its blocks
  */
 record JournalFile(
     Path file,
@@ -30,7 +31,8 @@ record JournalFile(
     long end,
     int crc,
     long dropped,
-    String stopped) {
+    String stopped,
+    boolean forked) {
 
   /**
    * Reads a whole journal, up to the first record that does not check.
@@ -60,7 +62,15 @@ record JournalFile(
       scan.applyTo(state);
       long dropped = lastNonZero(file, journal, scan.end()) - scan.end();
       return new JournalFile(
-          file, header, state, forcedRuns, scan.end(), scan.crc(), dropped, scan.stopped());
+          file,
+          header,
+          state,
+          forcedRuns,
+          scan.end(),
+          scan.crc(),
+          dropped,
+          scan.stopped(),
+          !header.hasStamps() || JournalHeader.word(page, JournalHeader.FORKED) != 0);
     }
   }
 
@@ -135,7 +145,10 @@ record JournalFile(
 
   private static long lastNonZero(Path file, RandomAccessFile journal, long from)
       throws IOException {
-    byte[] chunk = new byte[1 << 15];
+    if (BlockMemory.nextData(file, from) < 0) {
+      return from;
+    }
+    byte[] chunk = new byte[1 << 13];
     byte[] zeros = new byte[chunk.length];
     journal.seek(from);
     long position = from;

@@ -21,6 +21,11 @@ final class JournalScan {
   /** Bytes of a record in front of its payload. */
   static final int FRAME = 8;
 
+  /** Most journals are short: what is read at once grows with the records. */
+  private static final int FIRST_BUFFER = 1 << 13;
+
+  private static final int LATER_BUFFER = 1 << 16;
+
   /** No payload is larger. */
   static final int LARGEST = 16 << 20;
 
@@ -47,9 +52,9 @@ final class JournalScan {
    * @param crcBefore checksum of the record before {@code from}, or of the header
    */
   JournalScan(RandomAccessFile file, long from, int crcBefore, long limit) throws IOException {
-    this.buffer = new byte[1 << 16];
     this.file = file;
     this.limit = Math.min(limit, file.length());
+    this.buffer = new byte[FIRST_BUFFER];
     this.end = from;
     this.crc = crcBefore;
   }
@@ -168,6 +173,8 @@ final class JournalScan {
     }
     if (buffer.length < bytes) {
       buffer = new byte[Math.max(bytes, Math.min(2 * buffer.length, LARGEST))];
+    } else if (bufferStart > 0 && buffer.length < LATER_BUFFER) {
+      buffer = new byte[LATER_BUFFER];
     }
     bufferStart = position;
     buffered = 0;

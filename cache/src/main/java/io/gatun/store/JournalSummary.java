@@ -16,6 +16,7 @@ import java.util.Set;
  * @param end where the records that check end
  * @param dropped bytes behind them that are not zero
  * @param stopped why the record at {@code end} was not taken, or null
+ * @param alone whether no other conversation can hold rows in the blocks of this one
  */
 record JournalSummary(
     JournalHeader header,
@@ -26,7 +27,8 @@ record JournalSummary(
     boolean closed,
     long end,
     long dropped,
-    String stopped) {
+    String stopped,
+    boolean alone) {
 
   /** The summary of a journal. */
   static JournalSummary of(JournalFile journal) {
@@ -40,7 +42,8 @@ record JournalSummary(
         state.closed(),
         journal.end(),
         journal.dropped(),
-        journal.stopped());
+        journal.stopped(),
+        !journal.forked() && state.foreignBlocks().isEmpty());
   }
 
   private static Set<Long> blocksOf(List<RunState> forced, List<RunState> runs) {

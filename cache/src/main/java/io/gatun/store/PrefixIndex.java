@@ -1,7 +1,7 @@
 package io.gatun.store;
 
+import io.gatun.cache.GatunException;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
@@ -14,8 +14,8 @@ import java.util.Optional;
  * tokens before its end: {@code h(0) = seed, h(k) = mix(h(k-1), tokens of step k)}. The deepest hash
  * in common names the candidates; their token ids are then compared one by one, so that a collision
  * costs time and never a wrong token. The chains are derived from the journals, and read again when
- * a journal's published end has changed; nothing on disk can be lost or stale. Conversations with
- * imported rows are left out: nobody here has computed those rows. One thread at a time.
+ * a journal's file has changed; one that is stale costs reuse and never a wrong token. Conversations
+ * with imported rows are left out: nobody here has computed those rows. One thread at a time.
  */
 final class PrefixIndex {
   /** Tokens of a step. Shorter prefixes are not worth the block that they would keep alive. */
@@ -29,13 +29,7 @@ final class PrefixIndex {
   }
 
   /** The chain of one conversation, up to its committed tokens. */
-  private record Chain(
-      int owner,
-      long inode,
-      long published,
-      Fingerprint fingerprint,
-      int blockTokens,
-      long[] hashes) {}
+  private record Chain(long stamp, Fingerprint fingerprint, int blockTokens, long[] hashes) {}
 
   /**
    * A conversation whose first tokens are wanted.
@@ -68,8 +62,17 @@ final class PrefixIndex {
     return Optional.ofNullable(best);
   }
 
-  private Match compare(String id, int[] tokens) throws IOException {
-    JournalFile journal = JournalFile.read(store.files(id).journal());
+  private Match compare(String id, int[] tokens) {
+    JournalFile journal;
+    try {
+      journal = JournalFile.read(store.files(id).journal());
+    } catch (IOException | GatunException e) {
+      // Reuse is a gain, no promise.
+      return null;
+    }
+    if (journal.header().imported()) {
+      return null;
+    }
     JournalState state = journal.state();
     int equal = state.tokens().commonPrefix(tokens, tokens.length);
     int usable = (int) Math.min(equal, state.committed());
@@ -81,8 +84,8 @@ final class PrefixIndex {
     for (String id : store.ids()) {
       try {
         refresh(id);
-      } catch (DamageException | NewerFormatException e) {
-        // A damaged conversation has nothing to offer.
+      } catch (IOException | GatunException e) {
+        // One that is damaged, or cannot be read now, has nothing to offer.
         chains.remove(id);
       }
     }
@@ -91,35 +94,23 @@ final class PrefixIndex {
   private void refresh(String id) throws IOException {
     ConversationFiles files = store.files(id);
     FileLook.requireFolder(files.folder());
-    byte[] page;
-    try (RandomAccessFile journal = FileLook.open(files.journal())) {
-      page = JournalFile.page(journal, files.journal());
-    }
-    JournalHeader header = JournalHeader.decode(page, files.journal());
-    if (header.imported()) {
-      chains.remove(id);
-      return;
-    }
-    long published = JournalHeader.published(page);
+    long stamp = FileStamp.of(files.journal());
     Chain known = chains.get(id);
-    long inode = FileStamp.inode(files.journal());
-    if (known != null
-        && known.owner == header.owner()
-        && known.inode == inode
-        && known.published == published) {
+    if (known != null && stamp != FileStamp.UNKNOWN && known.stamp == stamp) {
       return;
     }
-    JournalState state = JournalFile.read(files.journal()).state();
+    JournalFile journal = JournalFile.read(files.journal());
+    JournalState state = journal.state();
+    // Imported rows: none of its tokens is offered.
+    int usable = journal.header().imported() ? 0 : (int) state.committed();
     int[] tokens = state.tokens().toArray();
     chains.put(
         id,
         new Chain(
-            header.owner(),
-            inode,
-            published,
-            header.fingerprint(),
-            header.layout().blockTokens(),
-            chain(tokens, (int) state.committed())));
+            stamp,
+            journal.header().fingerprint(),
+            journal.header().layout().blockTokens(),
+            chain(tokens, usable)));
   }
 
   /** Hashes over the first {@code count} tokens, whole steps only. */

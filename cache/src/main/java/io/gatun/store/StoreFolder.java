@@ -223,24 +223,24 @@ final class StoreFolder {
 
   /** Removes those of the blocks that no journal names. Their owners must not be making them. */
   void collect(Collection<Long> candidates) {
-    collect(candidates, BlockFolder.NOBODY, () -> false);
+    collect(candidates, false, BlockFolder.NOBODY, () -> false);
   }
 
   /**
    * As {@link #collect(Collection)}; blocks of {@code owner} without looking at other journals where
    * {@code ownersAlone} says, with the store's lock held, that no other journal can name them.
    */
-  void collect(Collection<Long> candidates, int owner, BooleanSupplier ownersAlone) {
+  void collect(Collection<Long> candidates, boolean erase, int owner, BooleanSupplier ownersAlone) {
     locked(
         "remove blocks that are no longer needed",
         () -> {
           boolean own = candidates.stream().allMatch(block -> BlockFolder.owner(block) == owner);
           if (own && ownersAlone.getAsBoolean()) {
             for (long block : candidates) {
-              blocks.delete(block);
+              Deletion.delete(blocks, block, erase);
             }
           } else {
-            Deletion.unnamed(this, candidates);
+            Deletion.unnamed(this, candidates, erase);
           }
           return null;
         });

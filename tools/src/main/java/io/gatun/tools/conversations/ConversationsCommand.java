@@ -139,15 +139,24 @@ public final class ConversationsCommand implements Runnable {
       mixinStandardHelpOptions = true,
       description = "Cuts a conversation: keeps its first TOKENS tokens.")
   int truncate(
-      @Parameters(paramLabel = "ID") String id, @Parameters(paramLabel = "TOKENS") long tokens) {
+      @Parameters(paramLabel = "ID") String id,
+      @Parameters(paramLabel = "TOKENS") long tokens,
+      @Option(
+              names = "--erase",
+              description =
+                  "overwrite the ids and rows that are cut off, and those of earlier cuts; rows"
+                      + " that another conversation holds stay, and exit code 1 says so. File"
+                      + " systems, snapshots and SSDs may keep old bytes all the same")
+          boolean erase) {
     try (ConversationStore store = open()) {
       long before = store.info(id).tokens();
-      store.truncate(id, tokens);
+      List<String> left = store.truncate(id, tokens, erase);
       done(
           Facts.of(store.info(id)),
           "%s has %,d tokens, %,d fewer".formatted(id, tokens, before - tokens));
+      left.forEach(sentence -> err().println("gatun: not erased: " + sentence));
+      return left.isEmpty() ? 0 : 1;
     }
-    return 0;
   }
 
   @Command(
@@ -169,7 +178,11 @@ public final class ConversationsCommand implements Runnable {
       description = "Removes conversations for good. Blocks that others share stay.")
   int delete(
       @Parameters(arity = "1..*", paramLabel = "ID") List<String> ids,
-      @Option(names = "--yes", description = "do not ask") boolean yes) {
+      @Option(names = "--yes", description = "do not ask") boolean yes,
+      @Option(
+              names = "--erase",
+              description = "overwrite the files before they are removed, as far as a file can be")
+          boolean erase) {
     try (ConversationStore store = open()) {
       long bytes = 0;
       for (String id : ids) {
@@ -182,7 +195,7 @@ public final class ConversationsCommand implements Runnable {
       }
       long freed = 0;
       for (String id : ids) {
-        freed += store.delete(id);
+        freed += store.delete(id, erase);
       }
       done(
           Map.of("deleted", ids, "freedBytes", freed),
@@ -451,6 +464,10 @@ public final class ConversationsCommand implements Runnable {
     }
     String answer = console.readLine("%s [y/N] ", question);
     return answer != null && answer.strip().toLowerCase(java.util.Locale.ROOT).startsWith("y");
+  }
+
+  private PrintWriter err() {
+    return spec.commandLine().getErr();
   }
 
   private PrintWriter out() {
