@@ -1,6 +1,7 @@
 package io.gatun.tools.cli;
 
 import io.gatun.cache.GatunException;
+import java.io.FileNotFoundException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.channels.ClosedByInterruptException;
@@ -91,7 +92,7 @@ public final class Failures {
   /** The sentence that a person reads. */
   static String explain(Throwable e) {
     return switch (e) {
-      case GatunException ours -> ours.getMessage();
+      case GatunException ours -> worded(ours);
       case UncheckedIOException wrapped -> explain(wrapped.getCause());
       case DirectoryIteratorException wrapped -> explain(wrapped.getCause());
       case ExecutionException wrapped when wrapped.getCause() != null ->
@@ -131,6 +132,14 @@ public final class Failures {
     };
   }
 
+  /** The message, with the words for its cause where it names the cause's class. */
+  private static String worded(GatunException e) {
+    String message = String.valueOf(e.getMessage());
+    return e.getCause() instanceof java.io.IOException cause
+        ? message.replace(cause.toString(), explainIo(cause))
+        : message;
+  }
+
   private static String explainIo(java.io.IOException e) {
     return switch (e) {
       case NoSuchFileException none -> "there is no file or folder " + none.getFile();
@@ -141,6 +150,7 @@ public final class Failures {
       case FileSystemException io when io.getReason() != null ->
           io.getFile() + ": " + io.getReason();
       case FileSystemException io -> io.getFile() + ": the system refused it and gave no reason";
+      case FileNotFoundException none when none.getMessage() != null -> none.getMessage();
       case ClosedByInterruptException _ -> "it was interrupted";
       case CharacterCodingException _ -> "a file that has to be UTF-8 text is not";
       default ->
