@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.OpenOption;
@@ -83,7 +84,7 @@ public final class BlockMemory {
           throw new DiskFullException(file, bytes, available(file));
         }
         if (error != 0) {
-          throw new IOException("posix_fallocate of %s: errno %d".formatted(file, error));
+          throw refused(file, bytes, error);
         }
       } else {
         fillWithZeros(channel, file, bytes);
@@ -111,7 +112,7 @@ public final class BlockMemory {
             throw new DiskFullException(file, bytes - before, available(file));
           }
           if (error != 0) {
-            throw new IOException("posix_fallocate of %s: errno %d".formatted(file, error));
+            throw refused(file, bytes, error);
           }
         } else {
           channel.position(before);
@@ -122,6 +123,13 @@ public final class BlockMemory {
         throw e;
       }
     }
+  }
+
+  private static IOException refused(Path file, long bytes, int error) {
+    return new FileSystemException(
+        file.toString(),
+        null,
+        "it cannot have %,d bytes (posix_fallocate): %s".formatted(bytes, Posix.reason(error)));
   }
 
   private static void fillWithZeros(FileChannel channel, Path file, long bytes) throws IOException {
@@ -204,6 +212,14 @@ public final class BlockMemory {
                 .formatted(file, channel.size(), bytes));
       }
       return channel.map(writable ? MapMode.READ_WRITE : MapMode.READ_ONLY, 0, bytes, arena);
+    } catch (IOException e) {
+      if (e.getCause() instanceof OutOfMemoryError) {
+        throw new IOException(
+            "%s could not be mapped: this process has as many maps as the system allows (sysctl vm.max_map_count), or no room for %,d bytes (ulimit -v)"
+                .formatted(file, bytes),
+            e);
+      }
+      throw e;
     }
   }
 }

@@ -61,6 +61,7 @@ public final class Posix {
   private static final MethodHandle MINCORE;
   private static final MethodHandle FADVISE;
   private static final MethodHandle LSEEK;
+  private static final MethodHandle STRERROR;
 
   static {
     MethodHandle open = null;
@@ -75,6 +76,7 @@ public final class Posix {
     MethodHandle fcntl = null;
     MethodHandle pread = null;
     MethodHandle pwrite = null;
+    MethodHandle strerror = null;
     boolean available = false;
     if (System.getProperty("os.name").equals("Linux") && ADDRESS.byteSize() == 8) {
       try {
@@ -119,6 +121,7 @@ public final class Posix {
             FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
         pread = find("pread", transfer, errno);
         pwrite = find("pwrite", transfer, errno);
+        strerror = find("strerror", FunctionDescriptor.of(ADDRESS, JAVA_INT));
         available = true;
       } catch (IllegalCallerException | IllegalStateException | UnsupportedOperationException e) {
         // Native access is not allowed, or the C library lacks a call: the pure-Java ways serve.
@@ -137,6 +140,7 @@ public final class Posix {
     FCNTL = fcntl;
     PREAD = pread;
     PWRITE = pwrite;
+    STRERROR = strerror;
     AVAILABLE = available;
   }
 
@@ -151,6 +155,16 @@ public final class Posix {
             .find(name)
             .orElseThrow(() -> new IllegalStateException("no " + name + " in the C library"));
     return linker.downcallHandle(symbol, descriptor, options);
+  }
+
+  /** What an error number means, in the words of the system, with the number in brackets. */
+  static String reason(int errno) {
+    try {
+      MemorySegment text = (MemorySegment) STRERROR.invokeExact(errno);
+      return "%s (errno %d)".formatted(text.reinterpret(Long.MAX_VALUE).getString(0), errno);
+    } catch (Throwable e) {
+      throw wrapped("strerror", e);
+    }
   }
 
   /**
@@ -202,8 +216,8 @@ public final class Posix {
                   0L);
       if (at.address() == -1L) {
         throw new GatunException(
-            "the system refused %,d bytes of memory (mmap, errno %d)"
-                .formatted(bytes, (int) ERRNO.get(state, 0L)));
+            "the system refused %,d bytes of memory (mmap): %s"
+                .formatted(bytes, reason((int) ERRNO.get(state, 0L))));
       }
       // Only advice: without large pages the memory works as well, more slowly.
       int ignored = (int) MADVISE.invokeExact(state, at, bytes, MADV_HUGEPAGE);
@@ -315,8 +329,8 @@ public final class Posix {
       int result = (int) MUNMAP.invokeExact(state, segment, bytes);
       if (result != 0) {
         throw new IllegalStateException(
-            "munmap of %,d bytes at 0x%x: errno %d"
-                .formatted(bytes, segment.address(), (int) ERRNO.get(state, 0L)));
+            "munmap of %,d bytes at 0x%x failed: %s"
+                .formatted(bytes, segment.address(), reason((int) ERRNO.get(state, 0L))));
       }
     } catch (Throwable e) {
       throw wrapped("munmap", e);

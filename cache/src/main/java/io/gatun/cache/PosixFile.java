@@ -235,21 +235,9 @@ public final class PosixFile implements AutoCloseable {
     return switch (error) {
       case ENOENT -> new NoSuchFileException(file.toString());
       case EACCES -> new AccessDeniedException(file.toString());
-      default -> new FileSystemException(file.toString(), null, call + " failed, " + text(error));
-    };
-  }
-
-  private static String text(int error) {
-    return switch (error) {
-      case 5 -> "input/output error";
-      case 23, 24 -> "too many open files";
-      case 28 -> "no space left on device";
-      case 30 -> "read-only file system";
-      case 37 -> "no locks available";
-      case 40 -> "it is a symbolic link";
-      case 95 -> "the file system has no locks";
-      case 122 -> "disk quota exceeded";
-      default -> "error number " + error;
+      default ->
+          new FileSystemException(
+              file.toString(), null, "%s failed: %s".formatted(call, Posix.reason(error)));
     };
   }
 }

@@ -1,5 +1,6 @@
 package io.gatun.store;
 
+import io.gatun.cache.GatunException;
 import io.gatun.cache.KvBlock;
 import io.gatun.cache.KvLayout;
 import java.io.EOFException;
@@ -49,7 +50,11 @@ final class BlockCheck {
     return new DamageException("%s was cut off while it was read".formatted(file), e);
   }
 
-  /** Checksum over the rows {@code [fromRow, toRow)} of a mapped block. */
+  /**
+   * Checksum over the rows {@code [fromRow, toRow)} of a mapped block.
+   *
+   * @throws GatunException if its file was cut short since it was mapped, or cannot be read
+   */
   static int crc(KvLayout layout, KvBlock block, int fromRow, int toRow) {
     CRC32C crc = new CRC32C();
     byte[] chunk = new byte[CHUNK];
@@ -58,10 +63,17 @@ final class BlockCheck {
         toRow,
         (inKeys, offset, bytes) -> {
           MemorySegment from = inKeys ? block.keys() : block.values();
-          for (long at = 0; at < bytes; at += CHUNK) {
-            int length = (int) Math.min(CHUNK, bytes - at);
-            MemorySegment.copy(from, ValueLayout.JAVA_BYTE, offset + at, chunk, 0, length);
-            crc.update(chunk, 0, length);
+          try {
+            for (long at = 0; at < bytes; at += CHUNK) {
+              int length = (int) Math.min(CHUNK, bytes - at);
+              MemorySegment.copy(from, ValueLayout.JAVA_BYTE, offset + at, chunk, 0, length);
+              crc.update(chunk, 0, length);
+            }
+          } catch (InternalError e) {
+            throw new GatunException(
+                "rows %d to %d of block %016x could not be read: its file was cut short since it was mapped, or its disk fails. Close the conversation and open it again: it says which tokens need a prefill"
+                    .formatted(fromRow, toRow - 1, block.id()),
+                e);
           }
         });
     return (int) crc.getValue();

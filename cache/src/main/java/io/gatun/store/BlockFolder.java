@@ -125,6 +125,8 @@ final class BlockFolder {
     try (Arena arena = Arena.ofConfined()) {
       return BlockHeader.sharedRows(
           header(file(block), false, arena).get(WORD, BlockHeader.SHARED), blockTokens);
+    } catch (InternalError e) {
+      throw lost(file(block), e);
     }
   }
 
@@ -143,13 +145,19 @@ final class BlockFolder {
       int before = BlockHeader.sharedRows(header.get(WORD, BlockHeader.SHARED), blockTokens);
       if (rows > before) {
         header.set(WORD, BlockHeader.SHARED, BlockHeader.sharedWord(rows));
-        try {
-          header.force();
-        } catch (UncheckedIOException e) {
-          throw e.getCause();
-        }
+        header.force();
       }
+    } catch (InternalError e) {
+      throw lost(file, e);
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
     }
+  }
+
+  /** Cut short since it was mapped, or an I/O error, which says nothing about the file. */
+  private static IOException lost(Path file, InternalError e) {
+    return new IOException(
+        "the header of %s could not be read or written through its map".formatted(file), e);
   }
 
   private static MemorySegment header(Path file, boolean writable, Arena arena) throws IOException {

@@ -264,7 +264,7 @@ public final class ConversationStore implements AutoCloseable {
           return null;
         });
     return place
-        .locked("look at '%s'".formatted(id), () -> Catalog.info(place, id))
+        .lockedToRead("look at '%s'".formatted(id), () -> Catalog.info(place, id))
         .orElseThrow(() -> place.missing(id));
   }
 

@@ -50,7 +50,11 @@ final class InParallel {
         }
       }
     } catch (ExecutionException e) {
-      throw e.getCause() instanceof Exception cause ? cause : e;
+      switch (e.getCause()) {
+        case Exception cause -> throw cause;
+        case Error cause -> throw cause;
+        default -> throw e;
+      }
     } finally {
       if (interrupted) {
         Thread.currentThread().interrupt();

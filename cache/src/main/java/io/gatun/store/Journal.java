@@ -87,14 +87,22 @@ final class Journal implements AutoCloseable {
 
   /** Notes which file this is; a copy of it is another one. */
   synchronized void home(long identity) {
-    if (map.get(WORD, JournalHeader.HOME) != identity) {
-      map.set(WORD, JournalHeader.HOME, identity);
+    try {
+      if (map.get(WORD, JournalHeader.HOME) != identity) {
+        map.set(WORD, JournalHeader.HOME, identity);
+      }
+    } catch (InternalError e) {
+      throw health.fail("writing to " + file, e);
     }
   }
 
   /** Whether others may name blocks of this conversation; asked with the store's lock held. */
   synchronized boolean forked() {
-    return map.get(WORD, JournalHeader.FORKED) != 0;
+    try {
+      return map.get(WORD, JournalHeader.FORKED) != 0;
+    } catch (InternalError e) {
+      throw health.fail("reading " + file, e);
+    }
   }
 
   /** Where the records end. */

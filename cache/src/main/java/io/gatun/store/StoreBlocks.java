@@ -141,12 +141,15 @@ final class StoreBlocks implements BlockSource {
       } catch (IOException | RuntimeException | Error e) {
         file.release();
         Files.deleteIfExists(file.path());
+        if (e instanceof InternalError) {
+          throw new IOException("its map could not be written to", e);
+        }
         throw e;
       }
     } catch (IOException e) {
       throw new GatunException(
           "cannot make the block file %s of %,d bytes: %s"
-              .formatted(file.path(), bytes, e.getMessage()),
+              .formatted(file.path(), bytes, IoFailure.reason(e)),
           e);
     }
   }
@@ -321,7 +324,9 @@ final class StoreBlocks implements BlockSource {
     } catch (IOException e) {
       // The next opening, or gc, removes what no journal names.
       System.getLogger("io.gatun.store")
-          .log(System.Logger.Level.WARNING, "could not remove " + file.path(), e);
+          .log(
+              System.Logger.Level.WARNING,
+              "could not remove %s: %s".formatted(file.path(), IoFailure.reason(e)));
     }
   }
 }

@@ -214,7 +214,10 @@ final class StoreFolder {
       Files.setLastModifiedTime(files.used(), FileTime.fromMillis(System.currentTimeMillis()));
     } catch (IOException | GatunException e) {
       System.getLogger("io.gatun.store")
-          .log(System.Logger.Level.WARNING, "could not note the time of use in " + files.used(), e);
+          .log(
+              System.Logger.Level.WARNING,
+              "could not note the time of use in %s: %s"
+                  .formatted(files.used(), IoFailure.reason(e)));
     }
   }
 

@@ -46,6 +46,7 @@ final class Uninterrupted {
       switch (e.getCause()) {
         case IOException cause -> throw cause;
         case RuntimeException cause -> throw cause;
+        case Error cause -> throw cause;
         default -> throw new IllegalStateException(e.getCause());
       }
     } finally {

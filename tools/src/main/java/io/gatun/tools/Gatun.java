@@ -76,9 +76,11 @@ public final class Gatun implements Runnable {
   /** Runs one command and exits with its code. */
   public static void main(String[] args) {
     // Generated text and box-drawing characters are UTF-8 whatever the locale is.
-    CommandLine line = commandLine();
-    line.setOut(utf8(FileDescriptor.out)).setErr(utf8(FileDescriptor.err));
-    System.exit(line.execute(args));
+    PrintWriter err = utf8(FileDescriptor.err);
+    int code =
+        Failures.guard(
+            err, () -> commandLine().setOut(utf8(FileDescriptor.out)).setErr(err).execute(args));
+    System.exit(code);
   }
 
   private static PrintWriter utf8(FileDescriptor descriptor) {

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.gatun.bench.system.Machine;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.UserFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -69,7 +70,7 @@ public final class Floors {
    */
   public static Floors load(Path file, Machine here) throws IOException {
     if (file != null) {
-      return parse(file.toString(), Files.readAllBytes(file), here);
+      return parse(file.toString(), Files.readAllBytes(UserFiles.require(file)), here);
     }
     try (InputStream in = Floors.class.getResourceAsStream(BUILT_IN)) {
       if (in == null) {

@@ -96,6 +96,7 @@ class ReadOnlyStoreTest {
     try (ConversationStore store = ConversationStore.open(folder)) {
       for (ConversationInfo info : store.list()) {
         said.add("listed %s %d".formatted(info.id(), info.committedTokens()));
+        said.add("looked at " + store.info(info.id()).id());
         Verification found = store.verify(info.id(), bytes -> {});
         said.add("verified %s %s".formatted(info.id(), found.sound()));
         try (ConversationReader reader = store.read(info.id());
@@ -125,7 +126,7 @@ class ReadOnlyStoreTest {
   private static void check(List<String> said) {
     assertThat(said).contains("listed a 200", "listed b 200", "listed fork 150", "stats 3");
     for (String id : List.of("a", "b", "fork")) {
-      assertThat(said).contains("verified %s true".formatted(id));
+      assertThat(said).contains("looked at " + id, "verified %s true".formatted(id));
       assertThat(said).contains("read %s %d".formatted(id, id.equals("fork") ? 150 : TOKENS));
     }
     assertThat(said).noneMatch(line -> line.startsWith("done") || line.startsWith("raw"));

@@ -10,6 +10,7 @@ import io.gatun.store.ConversationStore;
 import io.gatun.store.Fingerprint;
 import io.gatun.store.WorkFile;
 import io.gatun.tools.cli.Progress;
+import io.gatun.tools.cli.UserFiles;
 import io.gatun.tools.safetensors.SafetensorsFile;
 import io.gatun.tools.safetensors.Tensor;
 import io.gatun.tools.safetensors.TensorSpec;
@@ -86,7 +87,7 @@ final class ConversationImport {
   static String run(ConversationStore store, Path file, String id, boolean trusted)
       throws IOException {
     byte[] beginning;
-    try (InputStream in = Files.newInputStream(file)) {
+    try (InputStream in = Files.newInputStream(UserFiles.require(file))) {
       beginning = in.readNBytes(8);
     }
     if (!Sealed.is(beginning)) {
@@ -95,7 +96,7 @@ final class ConversationImport {
     // The store that it goes to holds the same bytes unsealed, under the same permissions.
     try (WorkFile opened = store.workFile()) {
       char[] passphrase = Passphrase.forOpening();
-      try (InputStream in = Files.newInputStream(file);
+      try (InputStream in = Files.newInputStream(UserFiles.require(file));
           OutputStream out = new BufferedOutputStream(Files.newOutputStream(opened.path()))) {
         Sealed.open(in, out, passphrase);
       }

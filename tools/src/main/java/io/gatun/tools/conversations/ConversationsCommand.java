@@ -9,8 +9,9 @@ import io.gatun.store.Garbage;
 import io.gatun.store.Verification;
 import io.gatun.tools.cli.Progress;
 import io.gatun.tools.cli.Sizes;
+import io.gatun.tools.cli.Stores;
 import io.gatun.tools.cli.Terminal;
-import io.gatun.tools.cli.UserFolders;
+import io.gatun.tools.cli.UserFiles;
 import java.io.Console;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -372,6 +373,10 @@ public final class ConversationsCommand implements Runnable {
     if (!force && Files.exists(file)) {
       throw new GatunException("%s exists already; --force replaces it".formatted(file));
     }
+    if (Files.exists(file) && !Files.isRegularFile(file)) {
+      throw new GatunException(
+          "%s is a pipe, a socket or a device, not a file; name the file to write".formatted(file));
+    }
     try (ConversationStore store = open()) {
       require(store, id);
       char[] passphrase = encrypt ? Passphrase.forSealing() : null;
@@ -415,6 +420,15 @@ public final class ConversationsCommand implements Runnable {
     if (Files.isDirectory(file)) {
       throw new GatunException("%s is a folder; name an exported file".formatted(file));
     }
+    if (!Files.exists(file)) {
+      throw new GatunException("there is no file %s".formatted(file));
+    }
+    try {
+      // Before a store is made for it.
+      UserFiles.require(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
     try (ConversationStore store = openOrCreate()) {
       String made = ConversationImport.run(store, file, id, trusted);
       ConversationInfo info = store.info(made);
@@ -434,25 +448,13 @@ public final class ConversationsCommand implements Runnable {
     return 0;
   }
 
-  private Path place() {
-    return folder == null ? UserFolders.data().resolve("store") : folder;
-  }
-
   /** The store that is there. */
   ConversationStore open() {
-    if (!Files.isDirectory(place())) {
-      throw new GatunException("there is no store at %s".formatted(place()));
-    }
-    // Opening would make one of any folder.
-    if (!Files.isDirectory(place().resolve("conversations"))) {
-      throw new GatunException(
-          "%s is not a store: it has no folder 'conversations'".formatted(place()));
-    }
-    return ConversationStore.open(place());
+    return Stores.existing(Stores.place(folder));
   }
 
   private ConversationStore openOrCreate() {
-    return ConversationStore.open(place());
+    return ConversationStore.open(Stores.place(folder));
   }
 
   private static void require(ConversationStore store, String id) {

@@ -4,6 +4,7 @@ import io.gatun.attention.Team;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
 import io.gatun.tools.cli.Sizes;
+import io.gatun.tools.cli.UserFiles;
 import io.gatun.tools.model.ModelConfig;
 import io.gatun.tools.model.ModelConfigReader;
 import io.gatun.tools.model.Tokenizer;
@@ -196,7 +197,7 @@ public final class ConvertCommand implements Callable<Integer> {
         return sampleText();
       }
       // A token takes less than 32 bytes of any text worth fitting to; a whole book is not needed.
-      try (InputStream file = Files.newInputStream(text)) {
+      try (InputStream file = Files.newInputStream(UserFiles.require(text))) {
         byte[] front = file.readNBytes(Math.multiplyExact(32, maxTokens));
         return new String(front, StandardCharsets.UTF_8);
       }

@@ -6,8 +6,10 @@ import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.PrivateFiles;
 import io.gatun.tools.cli.Progress;
 import io.gatun.tools.cli.Sizes;
+import io.gatun.tools.cli.UserFiles;
 import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.SafetensorsFile;
 import io.gatun.tools.safetensors.SafetensorsHeader;
@@ -205,9 +207,9 @@ final class Converter {
   }
 
   private static void copy(Path from, Path to, Progress progress) throws IOException {
-    try (FileChannel in = FileChannel.open(from, StandardOpenOption.READ);
+    try (FileChannel in = FileChannel.open(UserFiles.require(from), StandardOpenOption.READ);
         FileChannel out =
-            FileChannel.open(to, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            PrivateFiles.open(to, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
       long size = in.size();
       for (long at = 0; at < size; ) {
         long copied = in.transferTo(at, Math.min(PIECE, size - at), out);
@@ -234,7 +236,7 @@ final class Converter {
       copy(index, to, null);
       return;
     }
-    ObjectNode root = (ObjectNode) JSON.readTree(index.toFile());
+    ObjectNode root = (ObjectNode) JSON.readTree(UserFiles.require(index).toFile());
     if (root.path("metadata").has("total_size")) {
       long total = 0;
       for (Tensor tensor : source.checkpoint().tensors().values()) {
@@ -252,7 +254,7 @@ final class Converter {
       copy(config, to, null);
       return;
     }
-    ObjectNode root = (ObjectNode) JSON.readTree(config.toFile());
+    ObjectNode root = (ObjectNode) JSON.readTree(UserFiles.require(config).toFile());
     JsonNode text = root.path("text_config");
     ObjectNode decoder = text.isObject() ? (ObjectNode) text : root;
     decoder.put("num_key_value_heads", kvHeads);
@@ -260,10 +262,6 @@ final class Converter {
   }
 
   private static void writeJson(ObjectNode root, Path to) throws IOException {
-    byte[] bytes = JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(root);
-    Files.write(to, bytes, StandardOpenOption.CREATE_NEW);
-    try (FileChannel channel = FileChannel.open(to, StandardOpenOption.WRITE)) {
-      channel.force(true);
-    }
+    PrivateFiles.writeNew(to, JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(root));
   }
 }

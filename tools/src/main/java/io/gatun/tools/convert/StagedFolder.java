@@ -1,6 +1,7 @@
 package io.gatun.tools.convert;
 
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.PrivateFiles;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileVisitResult;
@@ -45,7 +46,7 @@ final class StagedFolder implements AutoCloseable {
     try {
       removeLeavings(parent, prefix);
       Path staging = parent.resolve(prefix + ProcessHandle.current().pid());
-      Files.createDirectory(staging);
+      PrivateFiles.createFolder(staging);
       return new StagedFolder(absolute, staging);
     } catch (IOException e) {
       throw new GatunException("cannot make a folder in %s: %s".formatted(parent, e), e);

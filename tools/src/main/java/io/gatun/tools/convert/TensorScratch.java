@@ -1,6 +1,7 @@
 package io.gatun.tools.convert;
 
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.PrivateFiles;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -33,7 +34,7 @@ final class TensorScratch implements AutoCloseable {
     // A plain write says when the disk is full; a store to a mapped hole would end the process.
     Path file = folder.resolve(".fitted");
     try (FileChannel channel =
-        FileChannel.open(
+        PrivateFiles.open(
             file,
             StandardOpenOption.CREATE_NEW,
             StandardOpenOption.READ,

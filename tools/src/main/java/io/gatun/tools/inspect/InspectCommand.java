@@ -2,14 +2,12 @@ package io.gatun.tools.inspect;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.gatun.cache.GatunException;
 import io.gatun.cache.KvLayout;
 import io.gatun.store.ConversationInfo;
 import io.gatun.store.ConversationStore;
 import io.gatun.tools.cli.Sizes;
-import io.gatun.tools.cli.UserFolders;
+import io.gatun.tools.cli.Stores;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -46,12 +44,9 @@ public final class InspectCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws JsonProcessingException {
-    Path place = folder == null ? UserFolders.data().resolve("store") : folder;
-    if (!Files.isDirectory(place)) {
-      throw new GatunException("there is no store at %s".formatted(place));
-    }
+    Path place = Stores.place(folder);
     PrintWriter out = spec.commandLine().getOut();
-    try (ConversationStore store = ConversationStore.open(place)) {
+    try (ConversationStore store = Stores.existing(place)) {
       List<Map<String, Object>> facts =
           (conversation == null ? store.list() : List.of(store.info(conversation)))
               .stream().map(InspectCommand::facts).toList();

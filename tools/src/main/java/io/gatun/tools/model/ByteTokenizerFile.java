@@ -4,8 +4,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.PrivateFiles;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
@@ -58,8 +58,8 @@ public final class ByteTokenizerFile {
     root.set("model", model);
     Path file = folder.resolve("tokenizer.json");
     try {
-      Files.createDirectories(folder);
-      mapper.writerWithDefaultPrettyPrinter().writeValue(file.toFile(), root);
+      PrivateFiles.createFolders(folder);
+      PrivateFiles.write(file, mapper.writerWithDefaultPrettyPrinter().writeValueAsBytes(root));
     } catch (IOException e) {
       throw new GatunException("cannot write %s: %s".formatted(file, e), e);
     }

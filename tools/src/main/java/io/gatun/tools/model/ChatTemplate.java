@@ -2,6 +2,7 @@ package io.gatun.tools.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.UserFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -89,7 +90,7 @@ public final class ChatTemplate {
     Path file = folder.resolve("chat_template.jinja");
     if (Files.exists(file)) {
       try {
-        return Files.readString(file);
+        return Files.readString(UserFiles.require(file));
       } catch (IOException e) {
         throw new GatunException("cannot read %s: %s".formatted(file, e), e);
       }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.UserFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,7 +34,7 @@ final class JsonFields {
         throw new GatunException(
             "%s is not there; a model folder needs it, download the whole folder".formatted(file));
       }
-      root = JSON.readTree(file.toFile());
+      root = JSON.readTree(UserFiles.require(file).toFile());
     } catch (JacksonException e) {
       throw new GatunException(
           "%s is not valid JSON (%s); download it again".formatted(file, e.getOriginalMessage()),

@@ -3,6 +3,7 @@ package io.gatun.tools.model;
 import io.gatun.attention.Team;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
+import io.gatun.tools.cli.PrivateFiles;
 import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.SafetensorsFile;
 import io.gatun.tools.safetensors.Tensor;
@@ -133,7 +134,7 @@ final class ModelDigest {
   /** The noted digest; null if there is none that is whole. */
   private static String read(Path note) {
     try {
-      String text = Files.exists(note) ? Files.readString(note).strip() : "";
+      String text = Files.isRegularFile(note) ? Files.readString(note).strip() : "";
       return text.matches("[0-9a-f]{64}") ? text : null;
     } catch (IOException e) {
       // A note that cannot be read is as good as none: the weights tell.
@@ -143,7 +144,7 @@ final class ModelDigest {
 
   private static void write(Path note, String digest) {
     try {
-      Files.createDirectories(note.getParent());
+      PrivateFiles.createFolders(note.getParent());
       Path temporary = Files.createTempFile(note.getParent(), "note", ".part");
       Files.writeString(temporary, digest + "\n");
       Files.move(temporary, note, StandardCopyOption.ATOMIC_MOVE);

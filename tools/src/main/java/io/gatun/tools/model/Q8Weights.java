@@ -2,6 +2,7 @@ package io.gatun.tools.model;
 
 import io.gatun.attention.Team;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.PrivateFiles;
 import io.gatun.tools.cli.Progress;
 import io.gatun.tools.cli.Sizes;
 import io.gatun.tools.matrix.Matrix;
@@ -18,11 +19,8 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -111,7 +109,7 @@ final class Q8Weights {
     Path folder = file.toAbsolutePath().getParent();
     try {
       if (options.folder() != null) {
-        Files.createDirectories(folder);
+        PrivateFiles.createFolders(folder);
       }
       if (!Files.isWritable(folder)) {
         throw new GatunException(
@@ -164,12 +162,6 @@ final class Q8Weights {
   }
 
   private static void write(Path part, Q8File layout, Team team) throws IOException {
-    FileAttribute<?>[] owner =
-        part.getFileSystem().supportedFileAttributeViews().contains("posix")
-            ? new FileAttribute<?>[] {
-              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))
-            }
-            : new FileAttribute<?>[0];
     List<Q8File.Chunk> chunks = layout.chunks();
     int ahead = AHEAD * team.threads();
     Q8Encoder[] encoders = new Q8Encoder[team.threads()];
@@ -180,8 +172,7 @@ final class Q8Weights {
     try (Arena arena = Arena.ofShared();
         Progress progress = Progress.bytes("rounding weights", layout.checksAt());
         FileChannel channel =
-            FileChannel.open(
-                part, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), owner)) {
+            PrivateFiles.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
       MemorySegment[] rows = new MemorySegment[ahead];
       for (int i = 0; i < ahead; i++) {
         rows[i] = arena.allocate(layout.chunkBytes(), 64);

@@ -2,11 +2,11 @@ package io.gatun.tools.model;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.PrivateFiles;
 import io.gatun.tools.safetensors.CheckpointWriter;
 import io.gatun.tools.safetensors.TensorSpec;
 import io.gatun.tools.safetensors.TensorType;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -81,8 +81,9 @@ public final class RandomCheckpoint {
         });
     Path file = folder.resolve("config.json");
     try {
-      Files.createDirectories(folder);
-      new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(file.toFile(), fields);
+      PrivateFiles.createFolders(folder);
+      PrivateFiles.write(
+          file, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsBytes(fields));
     } catch (IOException e) {
       throw new GatunException("cannot write %s: %s".formatted(file, e), e);
     }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.UserFiles;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -27,7 +28,8 @@ record TokenizerFile(String preTokenizer, boolean normalizes, boolean merges) {
     boolean normalizes = false;
     boolean merges = false;
     JsonMapper mapper = new JsonMapper();
-    try (JsonParser json = mapper.createParser(file.toFile())) {
+    requireFile(file.resolveSibling("tokenizer_config.json"));
+    try (JsonParser json = mapper.createParser(UserFiles.require(file).toFile())) {
       if (json.nextToken() != JsonToken.START_OBJECT) {
         throw new GatunException("%s is not a JSON object; download it again".formatted(file));
       }
@@ -52,6 +54,15 @@ record TokenizerFile(String preTokenizer, boolean normalizes, boolean merges) {
       throw new GatunException("cannot read %s: %s".formatted(file, e), e);
     }
     return new TokenizerFile(preTokenizer, normalizes, merges);
+  }
+
+  /** The library reads this one as well, and would wait for a pipe. */
+  private static void requireFile(Path file) {
+    try {
+      UserFiles.require(file);
+    } catch (IOException e) {
+      throw new GatunException("cannot read %s: %s".formatted(file, e), e);
+    }
   }
 
   /** Reads the rest of the model object; whether its merges hold anything. */

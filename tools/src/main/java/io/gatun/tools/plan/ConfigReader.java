@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.UserFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -41,7 +42,7 @@ public final class ConfigReader {
     Path file = Files.isDirectory(path) ? path.resolve("config.json") : path;
     JsonNode root;
     try {
-      root = JSON.readTree(Files.readString(file));
+      root = JSON.readTree(Files.readString(UserFiles.require(file)));
     } catch (JsonProcessingException e) {
       throw new GatunException("%s is not JSON: %s".formatted(file, e.getOriginalMessage()), e);
     } catch (NoSuchFileException e) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.PrivateFiles;
 import io.gatun.tools.model.ByteTokenizerFile;
 import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.CheckpointWriter;
@@ -73,7 +74,7 @@ final class RecallFolder {
             "%s is not an empty folder; give one that is, or the name of a new one"
                 .formatted(folder));
       }
-      Files.createDirectories(place.getParent());
+      PrivateFiles.createFolders(place.getParent());
       Path draft = Files.createTempDirectory(place.getParent(), ".recall-");
       try {
         fill(draft);
@@ -90,7 +91,9 @@ final class RecallFolder {
   void removeOther(Path folder) {
     try {
       Path other = folder.resolve(CONFIG);
-      if (!isAt(folder) && Files.exists(other) && Files.readString(other).contains(CHECKSUM)) {
+      if (!isAt(folder)
+          && Files.isRegularFile(other)
+          && Files.readString(other).contains(CHECKSUM)) {
         delete(folder);
       }
     } catch (IOException e) {
@@ -135,9 +138,9 @@ final class RecallFolder {
       writer.commit();
     }
     ByteTokenizerFile.write(folder, Map.of());
-    Files.write(folder.resolve("tokenizer_config.json"), tokenizerConfig());
-    Files.write(folder.resolve("generation_config.json"), generationConfig());
-    Files.write(folder.resolve(CONFIG), config);
+    PrivateFiles.write(folder.resolve("tokenizer_config.json"), tokenizerConfig());
+    PrivateFiles.write(folder.resolve("generation_config.json"), generationConfig());
+    PrivateFiles.write(folder.resolve(CONFIG), config);
   }
 
   private static byte[] config(Map<TensorSpec, float[]> tensors) {

@@ -1,12 +1,12 @@
 package io.gatun.tools.report;
 
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.PrivateFiles;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.List;
@@ -29,7 +29,7 @@ final class Page {
   Page(Path folder) {
     this.folder = folder;
     try {
-      Files.createDirectories(folder);
+      PrivateFiles.createFolders(folder);
     } catch (IOException e) {
       throw new GatunException("cannot make the folder %s: %s".formatted(folder, e), e);
     }
@@ -59,7 +59,7 @@ final class Page {
   private void addChart(Figure.Chart chart) throws IOException {
     byte[] light = png(chart.image().apply(Theme.LIGHT));
     byte[] dark = png(chart.image().apply(Theme.DARK));
-    Files.write(folder.resolve(chart.name() + ".png"), light);
+    PrivateFiles.write(folder.resolve(chart.name() + ".png"), light);
     body.append(
         """
         <figure><figcaption>%s</figcaption><div class="wide"><picture>
@@ -81,7 +81,8 @@ final class Page {
   }
 
   private void addTable(Table table) throws IOException {
-    Files.writeString(folder.resolve(table.name() + ".csv"), table.toCsv());
+    PrivateFiles.write(
+        folder.resolve(table.name() + ".csv"), table.toCsv().getBytes(StandardCharsets.UTF_8));
     body.append(
         "<details%s><summary>%s <span>%d rows</span></summary>\n"
             .formatted(
@@ -116,7 +117,8 @@ final class Page {
             .replace("%BODY%", body);
     Path file = folder.resolve("index.html");
     try {
-      return Files.writeString(file, html);
+      PrivateFiles.write(file, html.getBytes(StandardCharsets.UTF_8));
+      return file;
     } catch (IOException e) {
       throw new GatunException("cannot write %s: %s".formatted(file, e), e);
     }

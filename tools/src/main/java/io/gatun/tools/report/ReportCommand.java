@@ -4,6 +4,7 @@ import com.sun.management.OperatingSystemMXBean;
 import io.gatun.attention.Team;
 import io.gatun.cache.GatunException;
 import io.gatun.tools.cli.Sizes;
+import io.gatun.tools.cli.UserFiles;
 import io.gatun.tools.cli.UserFolders;
 import io.gatun.tools.convert.ConvertCommand;
 import io.gatun.tools.model.Model;
@@ -161,7 +162,7 @@ public final class ReportCommand implements Callable<Integer> {
     if (text == null) {
       return run != null ? ConvertCommand.sampleText() : repeatedPassage();
     }
-    try (InputStream file = Files.newInputStream(text)) {
+    try (InputStream file = Files.newInputStream(UserFiles.require(text))) {
       return new String(file.readNBytes(MOST_TEXT_BYTES), StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new GatunException("cannot read %s: %s".formatted(text, e), e);

@@ -1,6 +1,7 @@
 package io.gatun.tools.run;
 
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.UserFiles;
 import io.gatun.tools.model.ChatTemplate;
 import io.gatun.tools.model.Tokenizer;
 import io.gatun.tools.recall.Recall;
@@ -44,7 +45,7 @@ record Prompt(String context, String prompt, boolean isWhole, boolean templated)
 
   private static String read(Path file) {
     try {
-      return Files.readString(file);
+      return Files.readString(UserFiles.require(file));
     } catch (CharacterCodingException e) {
       throw new GatunException("%s is not UTF-8 text".formatted(file), e);
     } catch (IOException e) {

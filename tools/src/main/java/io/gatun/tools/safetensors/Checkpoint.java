@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.UserFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -117,7 +118,7 @@ public final class Checkpoint implements AutoCloseable {
   private static Map<String, String> readIndex(Path index) {
     JsonNode root;
     try {
-      root = JSON.readTree(index.toFile());
+      root = JSON.readTree(UserFiles.require(index).toFile());
     } catch (JacksonException e) {
       throw new GatunException(
           "%s is not valid JSON (%s); download it again".formatted(index, e.getOriginalMessage()),

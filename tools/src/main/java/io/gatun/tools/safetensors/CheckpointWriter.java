@@ -3,6 +3,7 @@ package io.gatun.tools.safetensors;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.PrivateFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -37,7 +38,7 @@ public final class CheckpointWriter implements AutoCloseable {
     this.folder = folder;
     this.shards = split(specs, maxShardBytes);
     try {
-      Files.createDirectories(folder);
+      PrivateFiles.createFolders(folder);
     } catch (IOException e) {
       throw new GatunException("cannot make the folder %s: %s".formatted(folder, e), e);
     }
@@ -122,7 +123,9 @@ public final class CheckpointWriter implements AutoCloseable {
     Path index = folder.resolve(Checkpoint.INDEX);
     Path temporary = folder.resolve(Checkpoint.INDEX + ".part");
     try {
-      mapper.writerWithDefaultPrettyPrinter().writeValue(temporary.toFile(), root);
+      Files.deleteIfExists(temporary);
+      PrivateFiles.write(
+          temporary, mapper.writerWithDefaultPrettyPrinter().writeValueAsBytes(root));
       Files.move(
           temporary, index, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException e) {

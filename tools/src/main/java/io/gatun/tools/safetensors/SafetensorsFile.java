@@ -1,6 +1,7 @@
 package io.gatun.tools.safetensors;
 
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.UserFiles;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -38,7 +39,7 @@ public final class SafetensorsFile implements AutoCloseable {
   public static SafetensorsFile open(Path path) {
     SafetensorsHeader header = SafetensorsHeader.read(path);
     Arena arena = Arena.ofShared();
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+    try (FileChannel channel = FileChannel.open(UserFiles.require(path), StandardOpenOption.READ)) {
       MemorySegment map = channel.map(MapMode.READ_ONLY, 0, channel.size(), arena);
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       for (SafetensorsHeader.Entry entry : header.entries().values()) {

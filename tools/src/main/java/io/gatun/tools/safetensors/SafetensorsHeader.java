@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.UserFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -56,7 +57,7 @@ public record SafetensorsHeader(
    *     was expected and what was found
    */
   public static SafetensorsHeader read(Path file) {
-    try (InputStream in = Files.newInputStream(file)) {
+    try (InputStream in = Files.newInputStream(UserFiles.require(file))) {
       long fileBytes = Files.size(file);
       byte[] prefix = in.readNBytes(8);
       if (prefix.length < 8) {

@@ -3,6 +3,7 @@ package io.gatun.tools.safetensors;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.gatun.cache.GatunException;
+import io.gatun.tools.cli.PrivateFiles;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -65,12 +66,10 @@ public final class SafetensorsWriter implements AutoCloseable {
     byte[] header = header(specs, metadata);
     Path temporary = file.resolveSibling(file.getFileName() + ".part");
     try {
+      // One that was left behind may have been made for all to read.
+      Files.deleteIfExists(temporary);
       FileChannel channel =
-          FileChannel.open(
-              temporary,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE);
+          PrivateFiles.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
       SafetensorsWriter writer =
           new SafetensorsWriter(file, temporary, channel, List.copyOf(specs));
       try {
