@@ -146,7 +146,7 @@ record JournalFile(
   private static final int CHUNK = 1 << 16;
   private static final byte[] ZEROS = new byte[CHUNK];
 
-  /** Where the last byte of a file is that is not zero, from an offset on. */
+  /** Where the last byte that is not zero ends, from a position on; the position if all are zero. */
   static long lastNonZero(Path file, RandomAccessFile journal, long from) throws IOException {
     byte[] chunk = new byte[CHUNK];
     long length = journal.length();

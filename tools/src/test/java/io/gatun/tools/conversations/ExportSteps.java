@@ -30,7 +30,7 @@ public final class ExportSteps
 
   private static void restore(ConversationStore store, Path file) {
     try {
-      ConversationImport.run(store, file, "new");
+      ConversationImport.run(store, file, "new", false);
     } catch (IOException e) {
       throw new CompletionException(e);
     }
