@@ -4,6 +4,7 @@ import io.gatun.cache.DiskFullException;
 import io.gatun.cache.GatunException;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -11,6 +12,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -128,8 +130,9 @@ final class Backup {
   private void one(String id) throws IOException {
     ConversationFiles from = source.files(id);
     damaged.remove(id);
+    Object before = identity(from);
     try {
-      if (FileLook.isFolder(from.folder())) {
+      if (before != null) {
         try (LockFile.Hold _ = LockFile.reader(from.lock())) {
           // Who overwrites rows to erase them looks for readers with the store's lock held. After
           // this, whoever did not see us is done, and the journal says so.
@@ -143,8 +146,11 @@ final class Backup {
       if (diskFull(e)) {
         throw e;
       }
-      if (!gone(from)) {
+      // One that was deleted meanwhile, and perhaps made anew, is looked at again later.
+      if (Objects.equals(before, identity(from))) {
         failed(id, e instanceof GatunException ? e.getMessage() : IoFailure.reason(e));
+      } else {
+        done.remove(id);
       }
     } catch (OutOfMemoryError e) {
       failed(id, "this heap of %,d bytes is too small".formatted(Runtime.getRuntime().maxMemory()));
@@ -161,8 +167,12 @@ final class Backup {
     return reason.contains("No space left") || reason.contains("quota exceeded");
   }
 
-  private static boolean gone(ConversationFiles files) throws IOException {
-    return !FileLook.exists(files.folder());
+  /** What tells a conversation's folder from another of its name; null if there is none. */
+  private static Object identity(ConversationFiles files) throws IOException {
+    return FileLook.at(files.folder())
+        .filter(BasicFileAttributes::isDirectory)
+        .map(found -> List.of(String.valueOf(found.fileKey()), found.creationTime()))
+        .orElse(null);
   }
 
   private void one(ConversationFiles from) throws IOException {

@@ -133,6 +133,49 @@ public final class ConversationReader implements AutoCloseable {
   }
 
   /**
+   * Compares every committed row, as of the last {@link #refresh}, with its checksum, in the memory
+   * that views read. Rows that a file is known by its looks to hold are not otherwise compared.
+   *
+   * @throws GatunException at the first that does not fit, with its block and its tokens
+   */
+  public void checkRows() {
+    checkOpen();
+    long start = 0;
+    for (RunState run : state.runs()) {
+      for (int piece = 0; piece < run.ends().length; piece++) {
+        checkPiece(run, piece, start);
+      }
+      start += run.tokens();
+    }
+  }
+
+  private void checkPiece(RunState run, int piece, long start) {
+    int from = run.start(piece);
+    int to = run.ends()[piece];
+    String wrong;
+    try {
+      int computed = BlockCheck.crc(header.layout(), mapped.get(run.block()), from, to);
+      if (computed == run.crcs()[piece]) {
+        return;
+      }
+      wrong = "checksum %08x, computed %08x".formatted(run.crcs()[piece], computed);
+    } catch (InternalError e) {
+      wrong = "they cannot be read: the file was cut off, or the disk failed";
+    }
+    throw new DamageException(
+        "%s: rows %d to %d, tokens %,d to %,d of '%s', are not those of the journal (%s); run 'gatun conversations verify %s'"
+            .formatted(
+                store.blocks().file(run.block()),
+                from,
+                to - 1,
+                start + from,
+                start + Math.min(to, run.tokens()) - 1,
+                id(),
+                wrong,
+                id()));
+  }
+
+  /**
    * Takes what was committed since the last time.
    *
    * @return whether there was anything

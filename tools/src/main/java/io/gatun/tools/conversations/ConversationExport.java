@@ -51,7 +51,8 @@ final class ConversationExport {
   }
 
   /**
-   * Exports the committed K/V and all token ids of a conversation.
+   * Exports the committed K/V and all token ids of a conversation. Rows that are not those of its
+   * journal are an error; then there is no file, or the one that was there before.
    *
    * @param passphrase seals the file; null leaves it open
    * @return what was written, by name
@@ -75,6 +76,8 @@ final class ConversationExport {
         OutputStream out =
             passphrase == null ? buffered : Sealed.sealing(keepOpen(buffered), passphrase);
         new ConversationExport(reader, out, specs.size(), progress).write(header);
+        // After they were written: the file gets checksums of its own, which must not bless others.
+        reader.checkRows();
         if (passphrase != null) {
           out.close();
         }

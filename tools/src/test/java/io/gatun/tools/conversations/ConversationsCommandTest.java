@@ -26,6 +26,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -428,5 +429,34 @@ class ConversationsCommandTest {
         .contains("'a' is no longer in the store and stays in the backup");
     assertThat(run("backup", temp.resolve("store/sub").toString())).isEqualTo(1);
     assertThat(err.toString()).contains("lies inside the store");
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = KvType.class,
+      names = {"F32", "Q8"})
+  void rowsThatDoNotCheckAreNotExported(KvType type) throws IOException {
+    make("talk", type, 100, 100, 1);
+    Path target = temp.resolve("talk.safetensors");
+    Path block;
+    try (Stream<Path> files = Files.walk(temp.resolve("store/blocks"))) {
+      block = files.filter(file -> file.endsWith("00000001.kv")).findFirst().orElseThrow();
+    }
+    // As a failing disk would: nothing of the file but one bit is another.
+    FileTime changed = Files.getLastModifiedTime(block);
+    byte[] bytes = Files.readAllBytes(block);
+    bytes[4096 + 40] ^= 1;
+    Files.write(block, bytes);
+    Files.setLastModifiedTime(block, changed);
+    assertThat(run("export", "talk", target.toString())).isEqualTo(1);
+    assertThat(err.toString())
+        .contains("00000001.kv: rows 0 to 31, tokens 32 to 63 of 'talk', are not those");
+    Files.writeString(target, "before");
+    assertThat(run("export", "talk", target.toString(), "--force")).isEqualTo(1);
+    assertThat(target).hasContent("before");
+    assertThat(temp.resolve("talk.safetensors.part")).doesNotExist();
+    bytes[4096 + 40] ^= 1;
+    Files.write(block, bytes);
+    assertThat(run("export", "talk", target.toString(), "--force")).as(err.toString()).isZero();
   }
 }
