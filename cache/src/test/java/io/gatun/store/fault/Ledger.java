@@ -146,8 +146,9 @@ final class Ledger {
   /** Refuses a number of committed rows, and their history, that no allowed state has. */
   void requireCommitted(String who, String id, State found) {
     boolean fits =
-        found.committed >= 0
-            && allowed(id).stream()
+        found.committed < 0
+            ? !must(id)
+            : allowed(id).stream()
                 .anyMatch(state ->
                     state.committed == found.committed
                         && state.cut(found.committed).equals(found.cut(found.committed)));
