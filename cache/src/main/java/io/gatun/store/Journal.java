@@ -86,9 +86,9 @@ final class Journal implements AutoCloseable {
   }
 
   /** Notes which file this is; a copy of it is another one. */
-  synchronized void home(long inode) {
-    if (map.get(WORD, JournalHeader.HOME) != inode) {
-      map.set(WORD, JournalHeader.HOME, inode);
+  synchronized void home(long identity) {
+    if (map.get(WORD, JournalHeader.HOME) != identity) {
+      map.set(WORD, JournalHeader.HOME, identity);
     }
   }
 
