@@ -12,8 +12,8 @@ import java.util.TreeMap;
 
 /**
  * What was asked of a store and what it acknowledged: for each conversation the states in which it
- * may be found. A call that is made adds the state that it leads to; a call that returns leaves that
- * state only.
+ * may be found. A call that is made adds the state that it leads to; a call that returns leaves
+ * that state only.
  */
 final class Ledger {
   /** A state of a conversation: its token ids, and how many of them have K/V. */

@@ -21,9 +21,9 @@ import java.util.stream.Stream;
 
 /**
  * Runs the cases of {@link SystemCallFaultTest}, in a JVM of its own: arguments are the shim's
- * library, a seed, how many cases of each scenario to run (-1 for all), how many seconds to take for
- * all of them, a case or a part of the scenarios' names, and what {@link Outside} needs. Exit code 1
- * if a case did not go as it should.
+ * library, a seed, how many cases of each scenario to run (-1 for all), how many seconds to take
+ * for all of them, a case or a part of the scenarios' names, and what {@link Outside} needs. Exit
+ * code 1 if a case did not go as it should.
  */
 public final class SystemCallFaults {
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(60);
