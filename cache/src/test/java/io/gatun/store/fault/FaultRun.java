@@ -103,7 +103,7 @@ final class FaultRun {
     return new Base(Scratch.image(place), folders, ledger);
   }
 
-  /** Counts the calls of each kind that the scenario makes, and checks that it works without any. */
+  /** Counts the calls of each kind of a scenario, and checks that it works without a fault. */
   Result count(Base base) throws Exception {
     return run(base, null, false);
   }
@@ -112,8 +112,8 @@ final class FaultRun {
    * Runs a case.
    *
    * @param fault what fails; null for nothing
-   * @param kill whether the program is killed at its end: then a copy of the store as it is while it
-   *     is open is what the next one finds
+   * @param kill whether the program is killed at its end: then the next one finds a copy of the
+   *     store as it is while it is open
    */
   Result run(Base base, CallFault fault, boolean kill) throws Exception {
     Path place = folder.resolve("store");

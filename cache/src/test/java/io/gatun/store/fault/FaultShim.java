@@ -16,9 +16,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Makes system calls of this process fail, see {@code src/test/c/faults.c}. Only calls about files of
- * one folder count, and only while it is armed. Once it is there it stays, and no child process lives
- * under it: so it belongs in a JVM of its own.
+ * Makes system calls of this process fail, see {@code src/test/c/faults.c}. Only calls about files
+ * of one folder count, and only while it is armed. Once it is there it stays, and no child process
+ * lives under it: so it belongs in a JVM of its own.
  */
 @SuppressWarnings("restricted") // native calls are what this class is for
 final class FaultShim {

@@ -12,8 +12,8 @@ import java.util.TreeMap;
 
 /**
  * What was asked of a store and what it acknowledged: for each conversation the states in which it
- * may be found. A call that is made adds the state that it leads to; a call that returns leaves that
- * state only.
+ * may be found. A call that is made adds the state that it leads to; a call that returns leaves
+ * that state only.
  */
 final class Ledger {
   /** A state of a conversation: its token ids, and how many of them have K/V. */
@@ -146,8 +146,9 @@ final class Ledger {
   /** Refuses a number of committed rows, and their history, that no allowed state has. */
   void requireCommitted(String who, String id, State found) {
     boolean fits =
-        found.committed >= 0
-            && allowed(id).stream()
+        found.committed < 0
+            ? !must(id)
+            : allowed(id).stream()
                 .anyMatch(state ->
                     state.committed == found.committed
                         && state.cut(found.committed).equals(found.cut(found.committed)));

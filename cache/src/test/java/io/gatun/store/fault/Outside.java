@@ -9,9 +9,9 @@ import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 
 /**
- * What other modules do with a store and a file: {@code export} the conversation that the file is named
- * after, {@code import} it under the name {@code new}. The class is named on the command line of the
- * JVM that does it, since this module knows nothing of others: a {@code Supplier<Map<String,
+ * What other modules do with a store and a file: {@code export} the conversation that the file is
+ * named after, {@code import} it under the name {@code new}. The class is named on the command line
+ * of the JVM that does it, since this module knows nothing of others: a {@code Supplier<Map<String,
  * BiConsumer<ConversationStore, Path>>>}. An IOException that they document comes in a
  * CompletionException.
  */

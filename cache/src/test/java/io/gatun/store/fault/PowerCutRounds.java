@@ -79,6 +79,9 @@ public final class PowerCutRounds {
         exports += expectation.exported();
       }
       Files.delete(place.resolve("ext4.image"));
+      if (round % 10 == 9) {
+        System.out.printf("... %d rounds, control lost %d%n", round + 1, controlLost);
+      }
     }
     System.out.printf(
         "%d power cuts, %d of them after a kill, %d states announced, %d readers and %d exports"

@@ -38,6 +38,7 @@ final class Session {
   private StoreOptions options = StoreOptions.defaults().withTokenDelay(Duration.ZERO);
   private ConversationStore store;
   private long measured;
+  private Ledger kept;
   private Look look = () -> {};
 
   /** A handle that failed closes without a word, and promises nothing by that. */
@@ -325,6 +326,16 @@ final class Session {
       talk.commit();
       ledger.is(id, State.of(talk));
     }
+  }
+
+  /** Keeps what may be found now for a later look. */
+  void keep() {
+    kept = ledger.copy();
+  }
+
+  /** What {@link #keep} kept; null if it was not asked for. */
+  Ledger kept() {
+    return kept;
   }
 
   /** A look at something beside the store, once the fault is gone. */

@@ -17,12 +17,13 @@ import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.logging.LogManager;
+import java.util.stream.Stream;
 
 /**
  * Runs the cases of {@link SystemCallFaultTest}, in a JVM of its own: arguments are the shim's
- * library, a seed, how many cases of each scenario to run (-1 for all), how many seconds to take for
- * all of them, a case or a part of the scenarios' names, and what {@link Outside} needs. Exit code 1
- * if a case did not go as it should.
+ * library, a seed, how many cases of each scenario to run (-1 for all), how many seconds to take
+ * for all of them, a case or a part of the scenarios' names, and what {@link Outside} needs. Exit
+ * code 1 if a case did not go as it should.
  */
 public final class SystemCallFaults {
   private static final long PATIENCE = TimeUnit.SECONDS.toNanos(60);
@@ -43,7 +44,9 @@ public final class SystemCallFaults {
     long seed = Long.parseLong(args[1]);
     int most = Integer.parseInt(args[2]);
     List<Scenario> scenarios =
-        args.length > 5 ? new OutsideScenarios(Outside.of(args[5])).all() : Scenarios.all();
+        args.length > 5
+            ? new OutsideScenarios(Outside.of(args[5])).all()
+            : Stream.of(Scenarios.all(), BackupScenarios.all()).flatMap(List::stream).toList();
     long share = TimeUnit.SECONDS.toNanos(Long.parseLong(args[3])) / scenarios.size();
     String chosen = args[4];
     FaultReport report = new FaultReport();
