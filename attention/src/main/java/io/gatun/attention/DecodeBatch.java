@@ -352,7 +352,17 @@ final class DecodeBatch {
         partialOffset(sequence, head, 0),
         partialBytes,
         visibleSplits(sequence));
-    groups.finish(rows, at, out, numbers[sequence], head);
+    groups.finish(
+        rows,
+        at,
+        views[sequence],
+        layer,
+        null,
+        q,
+        out,
+        numbers[sequence],
+        head,
+        lengths[sequence] - 1);
   }
 
   private long partialOffset(int sequence, int head, int visible) {

@@ -23,6 +23,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * of threads, or on where the cache's runs begin: for the same vector width it is the same bit for
  * bit. KERNEL.md derives the arithmetic and gives its error bounds.
  *
+ * <p>Finite queries, keys and values give finite results: where scores or sums go beyond the range of
+ * floats a row is computed once more, in double. If a query or a row that counts is not finite, a
+ * call throws {@link NotFiniteException}, which names layer and head; {@code out} is then undefined.
+ *
  * <p>Thread rules: one call at a time, from any thread; a second call while one is under way throws
  * {@link IllegalStateException}. Callers that share a team take turns, so an attention for each of
  * them is all they need. Once warm a call allocates nothing, outside the heap either: the results
@@ -264,7 +268,9 @@ public final class GqaAttention implements AutoCloseable {
     rows.ready();
     rows.splits(view, layer, head);
     for (int token = from; token < to; token++) {
-      groups.finish(rows, (token - from) * groups.group(), out, token, head);
+      int at = (token - from) * groups.group();
+      long position = length - tokens + token;
+      groups.finish(rows, at, view, layer, null, q, out, token, head, position);
     }
   }
 

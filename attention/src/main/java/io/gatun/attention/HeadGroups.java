@@ -1,6 +1,7 @@
 package io.gatun.attention;
 
 import io.gatun.cache.KvLayout;
+import io.gatun.cache.KvView;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -38,15 +39,32 @@ record HeadGroups(
 
   /**
    * Writes the results of a query's group, {@code out} being f32 {@code
-   * [queries][numHeads][valueDim]}.
+   * [queries][numHeads][valueDim]}. Those that went beyond the range of floats are computed anew.
    *
    * @param at the group's first row in {@code rows}
+   * @param tree whose token the query is, or null
+   * @throws NotFiniteException if a query or row that was read is not finite
    */
-  void finish(RowBlock rows, int at, MemorySegment out, int query, int kvHead) {
+  void finish(
+      RowBlock rows,
+      int at,
+      KvView view,
+      int layer,
+      TokenTree tree,
+      MemorySegment q,
+      MemorySegment out,
+      int query,
+      int kvHead,
+      long position) {
     long bytes = (long) layout.shape().valueDim() * Float.BYTES;
     long row = firstRow(query, kvHead);
     for (int i = 0; i < group(); i++) {
-      rows.finish(at + i, sinkLogit(kvHead * group() + i), out, (row + i) * bytes);
+      int head = kvHead * group() + i;
+      if (!rows.finish(at + i, sinkLogit(head), out, (row + i) * bytes)) {
+        int[] path = tree == null ? new int[0] : tree.path(query);
+        new WideRow(view, layer, head, kvHead, options, sinkLogit(head), position, path)
+            .attend(q, row + i, out);
+      }
     }
   }
 

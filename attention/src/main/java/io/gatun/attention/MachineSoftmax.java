@@ -41,6 +41,11 @@ final class MachineSoftmax implements SoftmaxKernel {
   }
 
   @Override
+  public void markOverflow(float[] scores, int at, int vectors) {
+    inJava.markOverflow(scores, at, vectors);
+  }
+
+  @Override
   public void cap(float[] scores, int at, int vectors, float scale, float cap) {
     inJava.cap(scores, at, vectors, scale, cap);
   }
@@ -132,6 +137,11 @@ final class MachineSoftmax implements SoftmaxKernel {
       MachineCode code, Call call, Floats queries, Floats scores, Floats sums, Floats state) {
     MemorySegment none = queries.memory();
     code.run(call, none, none, none, scores.memory(), sums.memory(), state.memory());
+  }
+
+  @Override
+  public boolean finite(MemorySegment floats, long offset, int count) {
+    return inJava.finite(floats, offset, count);
   }
 
   @Override

@@ -64,6 +64,7 @@ final class RowBlock {
   private final TileKernel tileKernel;
 
   private final TileKernel.Rows tileRows;
+  private final int valueDim;
   private final int group;
   private final int lanes;
   private final int stateFloats;
@@ -126,6 +127,7 @@ final class RowBlock {
     this.keyKernel = keyKernel;
     this.valueKernel = valueKernel;
     this.softmax = kernels.softmax(valueKernel);
+    this.valueDim = layout.shape().valueDim();
     this.group = kernels.tokensPerVector();
     this.lanes = ROWS * group;
     this.valuesApart = kernels.asksForValues();
@@ -429,6 +431,7 @@ final class RowBlock {
         continue;
       }
       tile.scores(keyKernel, q, block * keyKernel.stride(), count, scores, rowsAhead);
+      softmax.markOverflow(scores.array(), 0, vectors);
       float factor = options.scale() * Exp2.LOG2_E;
       if (options.softCap() > 0) {
         softmax.cap(scores.array(), 0, vectors, options.scale(), options.softCap());
@@ -618,15 +621,21 @@ final class RowBlock {
    * Writes the result of a row, {@code f32 [valueDim]} at {@code offset}.
    *
    * @param sinkLogit a score that takes weight but has no value; minus infinity for none
+   * @return whether it is one: not if scores or sums went beyond the range of floats
    */
-  void finish(int row, float sinkLogit, MemorySegment out, long offset) {
+  boolean finish(int row, float sinkLogit, MemorySegment out, long offset) {
     float sink = sinkLogit * Exp2.LOG2_E;
     float joint = Math.max(maxima.array()[row], sink);
     float old = Exp2.of(maxima.array()[row] - joint);
     float total = Math.fma(totals.array()[row], old, Exp2.of(sink - joint));
-    // A row always sees its own token, so the total is 0 only if all scores overflowed. Where the
-    // sink takes all the weight the divisor is infinite, and the result 0.
+    // Where the sink takes all the weight the divisor is infinite, and the result 0.
     float divisor = total == 0 ? 1 : total / old;
     valueKernel.finish(merged.array(), row * valueKernel.stride(), divisor, out, offset);
+    // A score that overflowed is NaN, and so is the result. One that only its scale made too large
+    // was held at the greatest float; if all are that low nothing has weight, though a row always
+    // sees its own token.
+    return totals.array()[row] != 0
+        && maxima.array()[row] != Float.MAX_VALUE
+        && softmax.finite(out, offset, valueDim);
   }
 }

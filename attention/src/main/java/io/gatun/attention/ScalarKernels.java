@@ -145,6 +145,13 @@ final class ScalarKernels implements Kernels {
 
   private static final class Softmax implements SoftmaxKernel {
     @Override
+    public void markOverflow(float[] scores, int at, int vectors) {
+      for (int i = at; i < at + vectors * ROWS; i++) {
+        scores[i] += scores[i] - scores[i];
+      }
+    }
+
+    @Override
     public void cap(float[] scores, int at, int vectors, float scale, float cap) {
       for (int i = at; i < at + vectors * ROWS; i++) {
         scores[i] = cap * Exp2.tanh(scores[i] * (scale / cap));
@@ -170,9 +177,16 @@ final class ScalarKernels implements Kernels {
       for (int row = 0; row < ROWS; row++) {
         float before = state[stateAt + row];
         float maximum = before;
+        boolean notNumbers = false;
         for (int i = at + row; i < at + vectors * ROWS; i += ROWS) {
           scores[i] = Math.min(scores[i] * factor, Float.MAX_VALUE);
-          maximum = Math.max(maximum, scores[i]);
+          maximum = scores[i] > maximum ? scores[i] : maximum;
+          notNumbers |= Float.isNaN(scores[i]);
+        }
+        if (notNumbers) {
+          // Nothing that comes later may hide it.
+          state[stateAt + ROWS + row] = Float.NaN;
+          continue;
         }
         if (maximum == Float.NEGATIVE_INFINITY) {
           for (int i = at + row; i < at + vectors * ROWS; i += ROWS) {
@@ -213,6 +227,15 @@ final class ScalarKernels implements Kernels {
       for (int i = 0; i < count; i++) {
         to[toAt + i] = Math.fma(to[toAt + i], factor, from[fromAt + i] * fromFactor);
       }
+    }
+
+    @Override
+    public boolean finite(MemorySegment floats, long offset, int count) {
+      boolean finite = true;
+      for (int i = 0; i < count; i++) {
+        finite &= Float.isFinite(floats.get(FLOAT, offset + 4L * i));
+      }
+      return finite;
     }
 
     @Override

@@ -10,6 +10,14 @@ import java.lang.foreign.MemorySegment;
  */
 interface SoftmaxKernel {
   /**
+   * Turns raw scores that overflowed into NaN, which is lost nowhere on the way to the result. What
+   * overflowed first decided the sign: the score itself may be anywhere.
+   *
+   * @param scores {@code [vectors][ROWS][T]} from index {@code at} on, none hidden yet
+   */
+  void markOverflow(float[] scores, int at, int vectors);
+
+  /**
    * Turns raw scores into {@code cap * tanh(raw * scale / cap)}.
    *
    * @param scores {@code [vectors][ROWS][T]} from index {@code at} on
@@ -85,6 +93,9 @@ interface SoftmaxKernel {
       int first) {
     return false;
   }
+
+  /** Whether floats of a segment, from a byte offset on, are all finite. */
+  boolean finite(MemorySegment floats, long offset, int count);
 
   /** Starts rows that have seen nothing: maximum minus infinity, sum 0. */
   void clear(float[] state, int stateAt);

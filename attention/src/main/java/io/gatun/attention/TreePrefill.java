@@ -106,7 +106,9 @@ final class TreePrefill {
       if (i > from && tree.pathOfOrdered(i) != tree.pathOfOrdered(i - 1)) {
         at = RowBlock.padded(at);
       }
-      groups.finish(rows, at, out, tree.ordered(i), head);
+      int token = tree.ordered(i);
+      long position = start + tree.depth(token);
+      groups.finish(rows, at, view, layer, tree, q, out, token, head, position);
       at += groups.group();
     }
   }

@@ -5,6 +5,9 @@ import static io.gatun.attention.Lanes.FLOATS;
 
 import io.gatun.attention.code.Call;
 import io.gatun.attention.code.Floats;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -18,6 +21,17 @@ import jdk.incubator.vector.VectorOperators;
 final class VectorSoftmax implements SoftmaxKernel {
   /** Tokens whose scores for one row stand side by side. */
   private static final int TOKENS = COUNT / Kernels.ROWS;
+
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+  @Override
+  public void markOverflow(float[] scores, int at, int vectors) {
+    for (int i = at; i < at + vectors * COUNT; i += COUNT) {
+      // A finite number less itself is 0, any other is NaN.
+      FloatVector score = FloatVector.fromArray(FLOATS, scores, i);
+      score.add(score.sub(score)).intoArray(scores, i);
+    }
+  }
 
   @Override
   public void cap(float[] scores, int at, int vectors, float scale, float cap) {
@@ -52,7 +66,9 @@ final class VectorSoftmax implements SoftmaxKernel {
     FloatVector before = FloatVector.fromArray(FLOATS, state, stateAt);
     FloatVector maximum = before;
     for (int i = at; i < end; i += COUNT) {
-      // The greater of two by comparing, neither being NaN: two instructions, max takes six.
+      // The greater of two by comparing: two instructions, max takes six. A score that is NaN is
+      // left
+      // out here, but its weight is NaN, and so are the row's sum and result: it is not lost.
       FloatVector score = FloatVector.fromArray(FLOATS, scores, i).mul(factor);
       score = score.blend(Float.MAX_VALUE, score.compare(VectorOperators.GT, Float.MAX_VALUE));
       score.intoArray(scores, i);
@@ -160,6 +176,23 @@ final class VectorSoftmax implements SoftmaxKernel {
             .reinterpretAsFloats();
     FloatVector e = power.fma(rise(f).mul(f), power.sub(1f));
     return e.div(e.add(2f));
+  }
+
+  @Override
+  public boolean finite(MemorySegment floats, long offset, int count) {
+    // A finite number less itself is 0, any other is NaN.
+    FloatVector nothing = FloatVector.zero(FLOATS);
+    int i = 0;
+    for (; i + COUNT <= count; i += COUNT) {
+      FloatVector some =
+          FloatVector.fromMemorySegment(FLOATS, floats, offset + 4L * i, ByteOrder.nativeOrder());
+      nothing = nothing.add(some.sub(some));
+    }
+    boolean finite = !nothing.compare(VectorOperators.NE, 0f).anyTrue();
+    for (; i < count; i++) {
+      finite &= Float.isFinite(floats.get(FLOAT, offset + 4L * i));
+    }
+    return finite;
   }
 
   @Override

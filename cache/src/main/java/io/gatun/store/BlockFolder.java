@@ -124,9 +124,9 @@ final class BlockFolder {
   int sharedRows(long block, int blockTokens) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
       return BlockHeader.sharedRows(
-          header(block, false, arena).get(WORD, BlockHeader.SHARED), blockTokens);
+          header(file(block), false, arena).get(WORD, BlockHeader.SHARED), blockTokens);
     } catch (InternalError e) {
-      throw lost(block, e);
+      throw lost(file(block), e);
     }
   }
 
@@ -135,32 +135,32 @@ final class BlockFolder {
    * store's lock held.
    */
   void share(long block, int rows, int blockTokens) throws IOException {
+    share(file(block), rows, blockTokens);
+  }
+
+  /** As {@link #share(long, int, int)}, for a block's file under whatever name. */
+  static void share(Path file, int rows, int blockTokens) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment header = header(block, true, arena);
+      MemorySegment header = header(file, true, arena);
       int before = BlockHeader.sharedRows(header.get(WORD, BlockHeader.SHARED), blockTokens);
       if (rows > before) {
         header.set(WORD, BlockHeader.SHARED, BlockHeader.sharedWord(rows));
-        try {
-          header.force();
-        } catch (UncheckedIOException e) {
-          throw e.getCause();
-        }
+        header.force();
       }
     } catch (InternalError e) {
-      throw lost(block, e);
+      throw lost(file, e);
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
   }
 
   /** Cut short since it was mapped, or an I/O error, which says nothing about the file. */
-  private IOException lost(long block, InternalError e) {
+  private static IOException lost(Path file, InternalError e) {
     return new IOException(
-        "the header of %s could not be read or written through its map".formatted(file(block)), e);
+        "the header of %s could not be read or written through its map".formatted(file), e);
   }
 
-  private MemorySegment header(long block, boolean writable, Arena arena) throws IOException {
-    Path file = file(block);
+  private static MemorySegment header(Path file, boolean writable, Arena arena) throws IOException {
     StandardOpenOption[] access =
         writable
             ? new StandardOpenOption[] {StandardOpenOption.READ, StandardOpenOption.WRITE}

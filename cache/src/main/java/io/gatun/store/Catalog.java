@@ -2,9 +2,8 @@ package io.gatun.store;
 
 import io.gatun.cache.GatunException;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -33,6 +32,9 @@ final class Catalog {
 
   /** What stands in {@code conversations/} and is none. */
   private final List<String> foreign = new ArrayList<>();
+
+  /** The names in the folders of the readable ones. */
+  private final Map<String, List<String>> names = new HashMap<>();
 
   /** How many conversations hold rows in a block. */
   private final Map<Long, Integer> users = new HashMap<>();
@@ -79,18 +81,11 @@ final class Catalog {
   private void read(String id) {
     ConversationFiles files = store.files(id);
     try {
-      if (!FileLook.isFolder(files.folder())) {
-        if (FileLook.exists(files.folder())) {
-          foreign.add("%s is not a folder, so not a conversation".formatted(files.folder()));
-        }
+      List<String> inside = inside(files);
+      if (!inside.contains("journal")) {
         return;
       }
-      if (!FileLook.exists(files.journal())) {
-        if (FileLook.exists(files.folder())) {
-          foreign.add("%s has no journal, so is no conversation".formatted(files.folder()));
-        }
-        return;
-      }
+      names.put(id, inside);
       add(id, JournalSummary.of(JournalFile.readCounting(files.journal())));
     } catch (DamageException e) {
       damaged.put(id, e.getMessage());
@@ -100,6 +95,23 @@ final class Catalog {
     } catch (OutOfMemoryError e) {
       notRead(
           id, "this heap of %,d bytes is too small".formatted(Runtime.getRuntime().maxMemory()));
+    }
+  }
+
+  /** The names in a conversation's folder; none, and a note, if it is none. */
+  private List<String> inside(ConversationFiles files) throws IOException {
+    try {
+      List<String> inside = FileLook.names(files.folder());
+      if (!inside.contains("journal") && FileLook.exists(files.folder())) {
+        foreign.add("%s has no journal, so is no conversation".formatted(files.folder()));
+      }
+      return inside;
+    } catch (DamageException e) {
+      // Deleted since the listing, or no folder.
+      if (FileLook.exists(files.folder())) {
+        foreign.add("%s is not a folder, so not a conversation".formatted(files.folder()));
+      }
+      return List.of();
     }
   }
 
@@ -220,8 +232,12 @@ final class Catalog {
     if (!FileLook.isFolder(folder)) {
       return FileLook.size(folder);
     }
+    return bytes(folder, FileLook.namesIfThere(folder));
+  }
+
+  private static long bytes(Path folder, List<String> inside) throws IOException {
     long bytes = 0;
-    for (String name : FileLook.namesIfThere(folder)) {
+    for (String name : inside) {
       bytes += name.equals("lock") ? 0 : FileLook.size(folder.resolve(name));
     }
     return bytes;
@@ -259,14 +275,16 @@ final class Catalog {
 
   private ConversationInfo info(String id, JournalSummary journal) throws IOException {
     ConversationFiles files = store.files(id);
-    long own = folderBytes(files.folder());
+    List<String> inside = names.get(id);
+    long own = bytes(files.folder(), inside);
     long all = own;
     for (long block : journal.blocks()) {
       long bytes = store.blocks().size(block);
       all += bytes;
       own += users(block) == 1 && !kept.contains(block) ? bytes : 0;
     }
-    boolean writing = store.openForWriting(files);
+    // A writer begins with a record that it has opened it.
+    boolean writing = !journal.closed() && store.openForWriting(files);
     return new ConversationInfo(
         id,
         journal.tokens(),
@@ -276,7 +294,7 @@ final class Catalog {
         own,
         journal.header().layout(),
         journal.header().fingerprint(),
-        FileLook.exists(files.pinned()),
+        inside.contains(files.pinned().getFileName().toString()),
         journal.header().imported(),
         writing,
         journal.closed(),
@@ -286,7 +304,10 @@ final class Catalog {
   }
 
   static Instant lastUsed(ConversationFiles files) throws IOException {
-    Path mark = FileLook.exists(files.used()) ? files.used() : files.folder();
-    return Files.getLastModifiedTime(mark, LinkOption.NOFOLLOW_LINKS).toInstant();
+    Optional<BasicFileAttributes> used = FileLook.at(files.used());
+    if (used.isEmpty()) {
+      used = FileLook.at(files.folder());
+    }
+    return used.map(found -> found.lastModifiedTime().toInstant()).orElse(Instant.EPOCH);
   }
 }

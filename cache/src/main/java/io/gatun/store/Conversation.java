@@ -466,7 +466,7 @@ public final class Conversation implements AutoCloseable {
         return;
       }
       if (erasing) {
-        erasureFailed("its journal could not be written anew");
+        notErased.add("ids that were cut off stay: the journal could not be written anew");
       }
     }
     if (header.hasStamps()) {
@@ -490,52 +490,17 @@ public final class Conversation implements AutoCloseable {
     return List.copyOf(notErased);
   }
 
-  private void erasureFailed(String why) {
-    notErased.add("conversation '%s': %s".formatted(id(), why));
-  }
-
-  /** Overwrites the rows behind those of each run, and first its checksum if it covers them. */
   private void eraseBehindRows() {
-    List<KvRun> promised = cache.promise(cache.length());
-    try (LockFile.Hold _ = place.lock()) {
-      Catalog catalog = Catalog.take(place);
-      boolean readers = LockFile.hasReaders(files.lock());
-      List<RunState> next = new ArrayList<>(state.runs());
-      for (int i = 0; i < next.size(); i++) {
-        RunState run = next.get(i);
-        long block = run.block();
-        if (run.tokens() == layout().blockTokens()) {
-          continue;
-        }
-        if (BlockFolder.owner(block) != header.owner() || catalog.users(block) > 1 || readers) {
-          erasureFailed(
-              "rows behind row %d of block %016x stay, others may be reading them"
-                  .formatted(run.tokens(), block));
-          continue;
-        }
-        if (run.coveredRows() > run.tokens()) {
-          if (!Checksums.lastFits(layout(), promised.get(i), run)) {
-            throw new DamageException(
-                "block %016x does not check; run 'gatun conversations verify %s'"
-                    .formatted(block, id()));
-          }
-          next.set(i, Checksums.endingAt(layout(), promised.get(i), run));
-        }
-      }
-      if (!next.equals(state.runs())) {
-        append(state.change(next, state.openTail(), System.currentTimeMillis()));
-        journal.force();
-      }
-      for (RunState run : next) {
-        boolean alone = catalog.users(run.block()) <= 1 && !readers;
-        if (alone && BlockFolder.owner(run.block()) == header.owner()) {
-          Erasure.rows(place.blocks().file(run.block()), layout(), run.tokens());
-          vouching.take(run.block(), state);
-        }
-      }
-    } catch (IOException | DamageException e) {
-      erasureFailed(IoFailure.reason(e));
-    }
+    CutRows rows = new CutRows(place, files, header);
+    notErased.addAll(
+        rows.erase(
+            state,
+            cache.promise(cache.length()),
+            record -> {
+              append(record);
+              journal.force();
+            },
+            block -> vouching.take(block, state)));
   }
 
   /** Writes the journal anew; what fails leaves the old one in its place. */

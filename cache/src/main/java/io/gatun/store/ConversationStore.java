@@ -435,6 +435,31 @@ public final class ConversationStore implements AutoCloseable {
         });
   }
 
+  /**
+   * Makes a backup of this store, which may be in use by any process, or brings an earlier one up to
+   * date. The backup is itself a store: each conversation in it is as it was committed, no earlier
+   * than when its copy was begun, and every row in it was compared with its checksum. It can be cut
+   * off at any point and run again: what is there and right is kept.
+   *
+   * <p>A conversation that is damaged is left out and named in the report; the others are backed up.
+   * One that is gone from the store is removed from the backup, if all could be read. One that was
+   * gone on with in the backup is left alone and named.
+   *
+   * @param folder a new or an empty folder, or one with an earlier backup of this store; not inside
+   *     the store
+   * @param links whether blocks that never change again may be second names (hard links) of the
+   *     store's files, where both are on one file system: no space is taken, but what a failing disk
+   *     does to a file is then done to both
+   * @throws GatunException if the folder cannot be used or its disk is full
+   */
+  public BackupReport backup(Path folder, boolean links, BackupProgress progress) {
+    try {
+      return new Backup(place, folder, links, progress).run();
+    } catch (IOException e) {
+      throw IoFailure.of("cannot back up %s".formatted(place.path()), folder, e);
+    }
+  }
+
   /** Figures, as of now. */
   public StoreStats stats() {
     try {

@@ -8,22 +8,25 @@ import java.io.RandomAccessFile;
 final class Copies {
   private Copies() {}
 
+  /** Whether a conversation's journal is still the file that it was written as. */
+  static boolean isOriginal(ConversationFiles files) throws IOException {
+    try (RandomAccessFile journal = FileLook.open(files.journal())) {
+      byte[] page = JournalFile.page(journal, files.journal());
+      return JournalHeader.decode(page, files.journal()).hasStamps()
+          && JournalHeader.word(page, JournalHeader.HOME) == FileStamp.inode(files.journal());
+    }
+  }
+
   /**
    * Refuses a conversation whose folder was copied by hand: both would write to the same blocks.
    * A journal that is still the file that it was written as is the original. For any other the
    * headers of all journals are read. Store's lock held.
    */
   static void refuse(StoreFolder store, ConversationFiles files) throws IOException {
-    byte[] page;
-    try (RandomAccessFile journal = FileLook.open(files.journal())) {
-      page = JournalFile.page(journal, files.journal());
-    }
-    JournalHeader header = JournalHeader.decode(page, files.journal());
-    if (header.hasStamps()
-        && JournalHeader.word(page, JournalHeader.HOME) == FileStamp.inode(files.journal())) {
+    if (isOriginal(files)) {
       return;
     }
-    int owner = header.owner();
+    int owner = JournalFile.header(files.journal()).owner();
     for (String id : store.ids()) {
       if (!id.equals(files.id())) {
         if (JournalFile.ownerIfReadable(store.files(id).journal()) == owner) {

@@ -16,9 +16,22 @@ final class Erasure {
 
   private Erasure() {}
 
-  /** Overwrites a whole file, if there is one. */
+  /** Whether a file has another name, in a backup with hard links: that one keeps its rows. */
+  static boolean hasOtherNames(Path file) throws IOException {
+    return FileLook.isFile(file) && FileStamp.names(file) > 1;
+  }
+
+  /** Overwrites a whole file, if there is one, and it has no other name. */
   static void overwrite(Path file) throws IOException {
     if (!FileLook.isFile(file)) {
+      return;
+    }
+    if (hasOtherNames(file)) {
+      System.getLogger("io.gatun.store")
+          .log(
+              System.Logger.Level.WARNING,
+              "%s has another name, as in a backup with hard links, and was not overwritten: erase it there, too"
+                  .formatted(file));
       return;
     }
     try (RandomAccessFile bytes = new RandomAccessFile(file.toFile(), "rw")) {

@@ -135,11 +135,11 @@ final class Evictor {
       if (now <= targetBytes) {
         now = leaveOut(catalog, victims, before, targetBytes);
       }
+      return new Plan(victims, before, now, why(catalog, busy));
     } catch (IOException | RuntimeException | Error e) {
       letGo(victims.stream().map(Victim::writer).toList());
       throw e;
     }
-    return new Plan(victims, before, now, why(catalog, busy));
   }
 
   /** Lets go of all locks, also where letting go of one fails. */

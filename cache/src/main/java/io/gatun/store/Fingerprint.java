@@ -77,7 +77,7 @@ public record Fingerprint(String hex) {
     return hex;
   }
 
-  private static MessageDigest sha256() {
+  static MessageDigest sha256() {
     try {
       return MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {

@@ -45,10 +45,10 @@ final class JournalCompaction {
       boolean forked,
       boolean erase)
       throws IOException {
-    JournalHeader today = header.today();
-    JournalImage image = new JournalImage(today, (int) Math.min(1 << 28, liveBytes(state)));
-    image.forked(forked);
-    append(image, today, state);
+    JournalRecord.Mark mark =
+        new JournalRecord.Mark(
+            state.closed() ? JournalRecord.Mark.CLOSED : JournalRecord.Mark.OPENED, state.time());
+    JournalImage image = image(header.today(), state, state.stampsOfRuns(), mark, forked);
     Path unfinished = files.folder().resolve(UNFINISHED);
     Files.deleteIfExists(unfinished);
     image.write(unfinished);
@@ -70,7 +70,21 @@ final class JournalCompaction {
     }
   }
 
-  private static void append(JournalImage image, JournalHeader header, JournalState state) {
+  /**
+   * A journal that holds what a state is, and no more.
+   *
+   * @param stamps of the blocks whose rows are known to be right
+   * @param mark the last record
+   * @param forked whether others may name blocks of this conversation
+   */
+  static JournalImage image(
+      JournalHeader header,
+      JournalState state,
+      Map<Long, Long> stamps,
+      JournalRecord.Mark mark,
+      boolean forked) {
+    JournalImage image = new JournalImage(header, (int) Math.min(1 << 28, liveBytes(state)));
+    image.forked(forked);
     int count = state.tokens().count();
     int[] ids = new int[Math.min(count, IDS)];
     for (int done = 0; done < count; done += ids.length) {
@@ -83,10 +97,9 @@ final class JournalCompaction {
       JournalState empty = new JournalState(BlockFolder.NOBODY, state.blockTokens());
       image.append(empty.change(state.runs(), state.openTail(), state.time()));
     }
-    records(state.stampsOfRuns()).forEach(image::append);
-    image.append(
-        new JournalRecord.Mark(
-            state.closed() ? JournalRecord.Mark.CLOSED : JournalRecord.Mark.OPENED, state.time()));
+    records(stamps).forEach(image::append);
+    image.append(mark);
+    return image;
   }
 
   /** Stamps, in records that are not too large. */

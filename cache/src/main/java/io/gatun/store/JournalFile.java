@@ -143,34 +143,30 @@ record JournalFile(
     return page;
   }
 
-  private static long lastNonZero(Path file, RandomAccessFile journal, long from)
-      throws IOException {
-    if (BlockMemory.nextData(file, from) < 0) {
-      return from;
-    }
-    byte[] chunk = new byte[1 << 13];
-    byte[] zeros = new byte[chunk.length];
-    journal.seek(from);
-    long position = from;
+  private static final int CHUNK = 1 << 16;
+  private static final byte[] ZEROS = new byte[CHUNK];
+
+  /** Where the last byte that is not zero ends, from a position on; the position if all are zero. */
+  static long lastNonZero(Path file, RandomAccessFile journal, long from) throws IOException {
+    byte[] chunk = new byte[CHUNK];
+    long length = journal.length();
     long last = from;
-    for (int read; (read = journal.read(chunk)) > 0; position += read) {
-      if (Arrays.equals(chunk, 0, read, zeros, 0, read)) {
-        // A tail of many gigabytes is a hole: what was never written is not read.
-        long data = BlockMemory.nextData(file, position + read);
-        if (data < 0) {
-          return last;
+    for (long at = from; at < length; ) {
+      int bytes = (int) Math.min(length - at, CHUNK);
+      journal.seek(at);
+      journal.readFully(chunk, 0, bytes);
+      if (!Arrays.equals(chunk, 0, bytes, ZEROS, 0, bytes)) {
+        int i = bytes - 1;
+        while (chunk[i] == 0) {
+          i--;
         }
-        if (data > position + read) {
-          position = data - read;
-          journal.seek(data);
-        }
-        continue;
+        last = at + i + 1;
       }
-      for (int i = read - 1; i >= 0; i--) {
-        if (chunk[i] != 0) {
-          last = position + i + 1;
-          break;
-        }
+      at += bytes;
+      if (at < length) {
+        // What was never written, of any size, is not read.
+        long data = BlockMemory.nextData(file, at);
+        at = data < 0 ? length : Math.max(at, data);
       }
     }
     return last;

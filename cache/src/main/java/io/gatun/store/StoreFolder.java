@@ -41,7 +41,7 @@ final class StoreFolder {
   static StoreFolder open(Path folder) throws IOException {
     if (Files.notExists(folder)) {
       Path parent = folder.toAbsolutePath().normalize().getParent();
-      Files.createDirectories(parent);
+      Folders.createAll(parent);
       Folders.create(folder);
     }
     Path real = folder.toRealPath();

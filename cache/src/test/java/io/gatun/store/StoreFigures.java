@@ -26,6 +26,8 @@ import java.util.Random;
  *   reopen DIR TOKENS       time and bytes read to open one; drop the page cache before
  *   commit DIR              time and bytes of commits, by tokens per commit
  *   fork DIR AT TIMES       time to fork the longest conversation
+ *   many DIR N              N small conversations of 128 tokens
+ *   looks DIR               time to list them, open one, search a prefix, commit after a rollback
  * </pre>
  */
 final class StoreFigures {
@@ -43,8 +45,53 @@ final class StoreFigures {
       case "reopen" -> reopen(folder, args[2]);
       case "commit" -> commit(folder);
       case "fork" -> fork(folder, Integer.parseInt(args[2]), Integer.parseInt(args[3]));
+      case "many" -> many(folder, Integer.parseInt(args[2]));
+      case "looks" -> looks(folder);
       default -> throw new IllegalArgumentException(args[0]);
     }
+  }
+
+  private static void many(Path folder, int count) {
+    ConversationStore store = ConversationStore.open(folder);
+    for (int i = 0; i < count; i++) {
+      try (Conversation talk = store.openOrCreate("c%05d".formatted(i), MODEL, Rows.layout())) {
+        Rows.accept(talk, 128, i);
+        Rows.prefill(talk);
+      }
+    }
+  }
+
+  /** Each look twice in this process: the first interprets most of its code. */
+  private static void looks(Path folder) {
+    ConversationStore store = ConversationStore.open(folder);
+    for (int round = 0; round < 2; round++) {
+      time("list", () -> System.out.printf("%,d conversations%n", store.list().size()));
+      time("info", () -> store.info("c00001"));
+      int id = round;
+      time("open", () -> store.openOrCreate("c0000" + id, MODEL, Rows.layout()).close());
+      int[] prompt = new Random(7).ints(128, 0, 50_000).toArray();
+      String fork = "fork" + System.nanoTime();
+      time(
+          "open a new one with a known beginning of 128 tokens",
+          () -> store.openOrCreate(fork, MODEL, Rows.layout(), prompt).close());
+      store.delete(fork);
+    }
+    try (Conversation talk = store.openOrCreate("c00003", MODEL, Rows.layout())) {
+      for (int round = 0; round < 20; round++) {
+        if (round % 2 == 1) {
+          talk.truncate(60);
+        }
+        Rows.accept(talk, 70, round);
+        Rows.prefill(talk);
+        time(round % 2 == 1 ? "commit after a rollback" : "commit", talk::commit);
+      }
+    }
+  }
+
+  private static void time(String what, Runnable look) {
+    long start = System.nanoTime();
+    look.run();
+    System.out.printf("%s: %.1f ms%n", what, (System.nanoTime() - start) / 1e6);
   }
 
   private static void append(Conversation talk, int tokens, MemorySegment rows, Random random) {

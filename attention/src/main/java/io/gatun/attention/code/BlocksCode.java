@@ -67,7 +67,7 @@ final class BlocksCode {
     this.values = values;
     this.tileTokens = tileTokens;
     int vectors = new Decoder(values).vectors();
-    softmax = new SoftmaxCode(a, power, vectors, BLOCK_ROWS, weightScale, false);
+    softmax = new SoftmaxCode(a, power, vectors, BLOCK_ROWS, weightScale, false, false);
   }
 
   /** Bytes of scratch it needs at rsp. */

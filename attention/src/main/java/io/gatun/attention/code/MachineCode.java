@@ -139,7 +139,7 @@ public final class MachineCode {
           Runnable tile =
               () -> {
                 scores.write();
-                new SoftmaxCode(a, power, vectors, rows, weightScale, true).write();
+                new SoftmaxCode(a, power, vectors, rows, weightScale, true, false).write();
                 sums.write();
               };
           Label next = new Label();
@@ -192,9 +192,9 @@ public final class MachineCode {
           Label next = new Label();
           a.bind(next);
           scores.write();
-          new SoftmaxCode(a, power, vectors, BLOCK_ROWS, weightScale, true).write();
+          new SoftmaxCode(a, power, vectors, BLOCK_ROWS, weightScale, true, false).write();
           toBlock(a, 1, scoreBytes, vectors);
-          new SoftmaxCode(a, power, vectors, rows - BLOCK_ROWS, weightScale, false).write();
+          new SoftmaxCode(a, power, vectors, rows - BLOCK_ROWS, weightScale, false, false).write();
           toBlock(a, -1, scoreBytes, vectors);
           sums.write();
           overTiles(a, keys, values, tileTokens, next);

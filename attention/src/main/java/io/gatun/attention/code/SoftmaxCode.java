@@ -65,6 +65,7 @@ final class SoftmaxCode {
   private final int rows;
   private final float weightScale;
   private final boolean asks;
+  private final boolean hidden;
 
   /**
    * Will write the code.
@@ -73,14 +74,24 @@ final class SoftmaxCode {
    * @param rows sums that count, 1 to 4
    * @param weightScale what weights are multiplied with when they are stored
    * @param asks whether it asks for the first values to come
+   * @param hidden whether scores may be minus infinity since their token is not seen, and those that
+   *     overflowed are marked already
    */
-  SoftmaxCode(Assembler a, Power2 power, int vectors, int rows, float weightScale, boolean asks) {
+  SoftmaxCode(
+      Assembler a,
+      Power2 power,
+      int vectors,
+      int rows,
+      float weightScale,
+      boolean asks,
+      boolean hidden) {
     this.a = a;
     this.power = power;
     this.vectors = vectors;
     this.rows = rows;
     this.weightScale = weightScale;
     this.asks = asks;
+    this.hidden = hidden;
   }
 
   /** Bytes of scratch it needs at rsp. */
@@ -157,7 +168,14 @@ final class SoftmaxCode {
   }
 
   private void toMaximum() {
-    a.vmul(SCORE, FACTOR, at(RDI, 0));
+    if (hidden) {
+      a.vmul(SCORE, FACTOR, at(RDI, 0));
+    } else {
+      // A finite score less itself is 0; one that overflowed becomes NaN, and so does the result.
+      a.vload(SCORE, at(RDI, 0));
+      a.vsub(SHIFTED, SCORE, SCORE);
+      a.vfmaTo(SCORE, FACTOR, SHIFTED);
+    }
     a.vmin(SCORE, GREATEST, SCORE);
     a.vstore(at(RDI, 0), SCORE);
     a.vmax(MAXIMUM, SCORE, MAXIMUM);

@@ -92,7 +92,7 @@ public final class SplitCode {
         new Step(vectors, weightScale),
         a -> {
           Frame.enter(a, SoftmaxCode.scratch());
-          new SoftmaxCode(a, power, vectors, STEP_ROWS, weightScale, false).write();
+          new SoftmaxCode(a, power, vectors, STEP_ROWS, weightScale, false, true).write();
         });
   }
 

@@ -2,6 +2,7 @@ package io.gatun.attention.latent;
 
 import io.gatun.attention.AttentionOptions;
 import io.gatun.attention.GqaAttention;
+import io.gatun.attention.NotFiniteException;
 import io.gatun.attention.Team;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvShape;
@@ -53,6 +54,7 @@ public final class LatentAttention implements AutoCloseable {
   private final Team.Task projectTask = this::project;
 
   // The call under way.
+  private int layer;
   private int tokens;
   private MemorySegment up;
   private MemorySegment q;
@@ -113,6 +115,8 @@ public final class LatentAttention implements AutoCloseable {
    *     Hugging Face's {@code kv_b_proj.weight} has it
    * @param q f32 {@code [tokens][numHeads][nopeDim + ropeDim]}, the back rotated
    * @param out receives f32 {@code [tokens][numHeads][valueDim]}
+   * @throws NotFiniteException if a query, a row or the up-projection is not finite, or a product
+   *     with the up-projection goes beyond the range of floats; it names layer and head
    */
   public void attend(
       KvView view, int layer, int tokens, MemorySegment up, MemorySegment q, MemorySegment out) {
@@ -122,6 +126,7 @@ public final class LatentAttention implements AutoCloseable {
     check("up", up, (long) numHeads * (nopeDim + valueDim) * latentDim);
     check("q", q, (long) tokens * numHeads * (nopeDim + ropeDim));
     check("out", out, (long) tokens * numHeads * valueDim);
+    this.layer = layer;
     this.tokens = tokens;
     this.up = up;
     this.q = q;
@@ -200,6 +205,13 @@ public final class LatentAttention implements AutoCloseable {
       long row = (long) t * numHeads + head;
       for (int d = 0; d < valueDim; d++) {
         float dot = dot(w + 4L * d * latentDim, 4L * row * latentDim);
+        if (!Float.isFinite(dot)) {
+          throw new NotFiniteException(
+              layer,
+              head,
+              "output value %d of the call's token %d is %s: the up-projection is not finite, or takes the mean of the latents beyond the range of floats"
+                  .formatted(d, t, dot));
+        }
         out.set(FLOAT, 4 * (row * valueDim + d), dot);
       }
     }

@@ -2,7 +2,9 @@ package io.gatun.attention.latent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
+import io.gatun.attention.NotFiniteException;
 import io.gatun.attention.Team;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvLayout;
@@ -94,6 +96,37 @@ class LatentAttentionTest {
           type.label(), heads, error / largest, SEED);
       // The reference reads the stored rows, so that the element type's rounding is no error here.
       assertThat(error / largest).as("seed %d", SEED).isLessThan(2e-6);
+    }
+  }
+
+  /** The absorbed query, the mean of latents, or the output leaves the range of floats. */
+  @ParameterizedTest
+  @CsvSource({"1e30, 1e20, 1, true", "1, 1e30, 1e10, true", "1, 1e10, 1e20, false"})
+  void whatLeavesTheRangeOfFloatsIsRightOrNamed(
+      float query, float projection, float latent, boolean refused) {
+    KvShape shape = KvShape.latent(2, 64, 16);
+    MemorySegment up = gaussian(3L * (32 + 32) * 64, projection);
+    MemorySegment q = gaussian(3L * (32 + 16), query);
+    MemorySegment out = gaussian(3L * 32, 1);
+    try (KvCache cache = KvCache.builder(shape).type(KvType.F32).blockTokens(16).build();
+        LatentAttention attention =
+            new LatentAttention(cache.layout(), 3, 32, 32, scale(32, 16), 1, team)) {
+      for (int layer = 0; layer < 2; layer++) {
+        cache.append(layer, gaussian(70L * 80, latent), null, 70);
+      }
+      cache.advance(70);
+      if (refused) {
+        assertThatThrownBy(() -> attention.attend(cache.live(), 1, 1, up, q, out))
+            .isInstanceOf(NotFiniteException.class)
+            .hasMessageMatching("layer 1, head [0-2]: .*(query|output) value .*");
+        return;
+      }
+      attention.attend(cache.live(), 1, 1, up, q, out);
+      double[] expected = unabsorbed(cache.live(), 2, 32, 16, 64, 32, up, q);
+      for (int d = 0; d < 32; d++) {
+        assertThat((double) out.getAtIndex(FLOAT, 64 + d))
+            .isCloseTo(expected[d], within(1e-5 * Math.abs(expected[d]) + 1e24));
+      }
     }
   }
 

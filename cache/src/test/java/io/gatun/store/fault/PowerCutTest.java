@@ -5,14 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.gatun.store.ConversationStore;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.RandomAccessFile;
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
-import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
@@ -27,9 +19,6 @@ import org.junit.jupiter.api.io.TempDir;
  * reported, or the test proves nothing.
  */
 class PowerCutTest {
-  private static final int FS_IOC_SHUTDOWN = 0x8004587D;
-  private static final int NO_LOG_FLUSH = 2;
-
   @TempDir Path temp;
 
   @Test
@@ -61,7 +50,7 @@ class PowerCutTest {
           if (afterAKill) {
             kill(folder, expectation, random, place);
           }
-          Control control = new Control(disk.path(), life);
+          PowerCut.Control control = new PowerCut.Control(disk.path(), life);
           Process child =
               Faults.start(
                   Faults.java(
@@ -77,7 +66,7 @@ class PowerCutTest {
               if (ready && --left == 0) {
                 reported = control.write();
                 TimeUnit.MICROSECONDS.sleep(random.nextInt(5_000));
-                shutdown(disk.path());
+                PowerCut.now(disk.path());
                 child.toHandle().destroyForcibly();
               }
             }
@@ -86,7 +75,7 @@ class PowerCutTest {
           control.close();
           disk.unmount();
           disk.mount(place.resolve("ext4.image"));
-          controlLost += Control.found(disk.path(), life) < reported ? 1 : 0;
+          controlLost += PowerCut.Control.found(disk.path(), life) < reported ? 1 : 0;
           states += expectation.lines().size();
           expectation.check(ConversationStore.open(folder));
         }
@@ -119,78 +108,5 @@ class PowerCutTest {
       }
     }
     assertThat(child.waitFor()).isEqualTo(137);
-  }
-
-  /** A store that forces its log and not its rows. */
-  private static final class Control implements AutoCloseable {
-    private static final int ROWS = 512;
-    private static final int ROW_BYTES = 4096;
-    private final Arena arena = Arena.ofShared();
-    private final RandomAccessFile log;
-    private final MemorySegment rows;
-
-    Control(Path folder, int life) throws IOException {
-      log = new RandomAccessFile(folder.resolve("control.log" + life).toFile(), "rw");
-      try (RandomAccessFile file =
-          new RandomAccessFile(folder.resolve("control.rows" + life).toFile(), "rw")) {
-        file.setLength((long) ROWS * ROW_BYTES);
-        file.getFD().sync();
-        rows = file.getChannel().map(MapMode.READ_WRITE, 0, file.length(), arena);
-      }
-    }
-
-    long write() throws IOException {
-      rows.fill((byte) 0x55);
-      log.writeInt(ROWS);
-      log.getFD().sync();
-      return ROWS;
-    }
-
-    static long found(Path folder, int life) throws IOException {
-      byte[] bytes = Files.readAllBytes(folder.resolve("control.rows" + life));
-      long sound = 0;
-      for (int row = 0; row < bytes.length / ROW_BYTES; row++) {
-        sound += bytes[row * ROW_BYTES] == 0x55 ? 1 : 0;
-      }
-      return sound;
-    }
-
-    @Override
-    public void close() throws IOException {
-      arena.close();
-      log.close();
-    }
-  }
-
-  @SuppressWarnings("restricted") // the shutdown is a native call
-  private static void shutdown(Path mount) throws Throwable {
-    Linker linker = Linker.nativeLinker();
-    MethodHandle open =
-        linker.downcallHandle(
-            linker.defaultLookup().findOrThrow("open"),
-            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
-    MethodHandle close =
-        linker.downcallHandle(
-            linker.defaultLookup().findOrThrow("close"),
-            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
-    MethodHandle ioctl =
-        linker.downcallHandle(
-            linker.defaultLookup().findOrThrow("ioctl"),
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_LONG,
-                ValueLayout.ADDRESS),
-            Linker.Option.firstVariadicArg(2));
-    try (Arena arena = Arena.ofConfined()) {
-      int fd = (int) open.invokeExact(arena.allocateFrom(mount.toString()), 0);
-      assertThat(fd).isNotNegative();
-      MemorySegment flags = arena.allocate(ValueLayout.JAVA_INT);
-      flags.set(ValueLayout.JAVA_INT, 0, NO_LOG_FLUSH);
-      int result = (int) ioctl.invokeExact(fd, Integer.toUnsignedLong(FS_IOC_SHUTDOWN), flags);
-      int closed = (int) close.invokeExact(fd);
-      assertThat(result).as("FS_IOC_SHUTDOWN").isZero();
-      assertThat(closed).isZero();
-    }
   }
 }

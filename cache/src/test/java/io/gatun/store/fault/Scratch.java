@@ -53,7 +53,7 @@ final class Scratch implements AutoCloseable {
   }
 
   /** As restored folders come from the umask, they are made private again. */
-  private static void restrict(Path to) throws IOException {
+  static void restrict(Path to) throws IOException {
     try (Stream<Path> paths = Files.walk(to)) {
       for (Path path : paths.filter(Files::isDirectory).toList()) {
         Files.setPosixFilePermissions(

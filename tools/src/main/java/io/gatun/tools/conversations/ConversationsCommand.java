@@ -34,8 +34,10 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "conversations",
     mixinStandardHelpOptions = true,
+    subcommands = BackupCommand.class,
     description = {
-      "Lists, copies, cuts, checks, exports and removes stored conversations. Needs no model.",
+      "Lists, copies, cuts, checks, exports, backs up and removes stored conversations. Needs no"
+          + " model.",
       ""
     },
     footer = {
@@ -43,7 +45,8 @@ import picocli.CommandLine.Spec;
       "  gatun conversations list",
       "  gatun conversations fork talk other --at 1000",
       "  gatun conversations verify",
-      "  gatun conversations export talk talk.safetensors"
+      "  gatun conversations export talk talk.safetensors",
+      "  gatun conversations backup /mnt/backup/store"
     })
 public final class ConversationsCommand implements Runnable {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -445,7 +448,8 @@ public final class ConversationsCommand implements Runnable {
     return 0;
   }
 
-  private ConversationStore open() {
+  /** The store that is there. */
+  ConversationStore open() {
     return Stores.existing(Stores.place(folder));
   }
 
@@ -468,15 +472,21 @@ public final class ConversationsCommand implements Runnable {
     return answer != null && answer.strip().toLowerCase(java.util.Locale.ROOT).startsWith("y");
   }
 
+  /** Whether JSON is wanted. */
+  boolean json() {
+    return json;
+  }
+
   private PrintWriter err() {
     return spec.commandLine().getErr();
   }
 
-  private PrintWriter out() {
+  PrintWriter out() {
     return spec.commandLine().getOut();
   }
 
-  private void done(Map<String, Object> facts, String sentence) {
+  /** Says what was done. */
+  void done(Map<String, Object> facts, String sentence) {
     if (json) {
       print(facts);
     } else {

@@ -399,4 +399,34 @@ class ConversationsCommandTest {
         OutputStream.nullOutputStream(),
         passphrase.toCharArray());
   }
+
+  @Test
+  void aBackupIsAStoreAndNamesWhatIsDamaged() throws IOException {
+    make("a", KvType.F32, 70, 70, 1);
+    make("b", KvType.Q8, 40, 40, 2);
+    String dest = temp.resolve("dest").toString();
+    JsonNode facts = json("backup", dest);
+    assertThat(facts.get("whole").asBoolean()).isTrue();
+    assertThat(facts.get("conversations").size()).isEqualTo(2);
+    assertThat(facts.get("linkedBlocks").asInt()).isEqualTo(3);
+    assertThat(facts.get("copiedBlocks").asInt()).isEqualTo(2);
+    assertThat(run("backup", dest)).isZero();
+    assertThat(out.toString()).startsWith("2 conversations backed up to ").contains("5 kept");
+    out = new StringWriter();
+    CommandLine other =
+        Failures.install(new CommandLine(new ConversationsCommand()))
+            .setOut(new PrintWriter(out))
+            .setErr(new PrintWriter(out));
+    assertThat(other.execute("verify", "--store", dest)).as(out.toString()).isZero();
+    assertThat(out.toString()).contains("a: sound, 70 tokens").contains("b: sound, 40 tokens");
+    store().delete("a");
+    Files.write(temp.resolve("store/conversations/b/journal"), new byte[5000]);
+    assertThat(run("backup", dest)).isEqualTo(1);
+    assertThat(out.toString())
+        .contains("NOT BACKED UP WHOLE: b: ")
+        .contains("an earlier backup of it stays, with 40 tokens, 40 of them with K/V")
+        .contains("'a' is no longer in the store and stays in the backup");
+    assertThat(run("backup", temp.resolve("store/sub").toString())).isEqualTo(1);
+    assertThat(err.toString()).contains("lies inside the store");
+  }
 }
