@@ -75,14 +75,14 @@ final class Backup {
       conversations = new BackupConversations(to.store());
       look();
       catalog.journals().values().forEach(this::expect);
-      Set<String> listed = new HashSet<>();
       for (int looks = 0; looks < LOOKS; looks++) {
         Set<String> more = new TreeSet<>(catalog.journals().keySet());
-        more.removeAll(listed);
+        // Also one of a name that was gone when its turn came, and is there again.
+        more.removeAll(done);
+        more.removeAll(damaged.keySet());
         if (more.isEmpty()) {
           break;
         }
-        listed.addAll(more);
         queue.addAll(more);
         for (String id; (id = queue.poll()) != null; ) {
           one(id);

@@ -34,6 +34,9 @@ final class ConversationOpener {
   private final int reused;
   private final List<String> findings = new ArrayList<>();
 
+  /** Whether the journal is the file that it was written as, not a copy of it. */
+  private boolean original;
+
   /** Stamps of the files whose rows were compared with their checksums. */
   private final Map<Long, Long> stamps = new ConcurrentHashMap<>();
 
@@ -62,6 +65,8 @@ final class ConversationOpener {
       JournalFile found = JournalFile.read(files.journal());
       requireSame(found.header(), wanted, layout);
       noteTail(found);
+      long identity = FileStamp.identity(files.journal());
+      original = identity != FileStamp.UNKNOWN && found.home() == identity;
       JournalState state = found.state();
       boolean cleanExit = state.closed();
       boolean validate =
@@ -79,12 +84,8 @@ final class ConversationOpener {
       cache = cache(found.header(), state, blocks, validate, late ? present : null);
       // From here on files are changed.
       found.clearTail();
-      long inode = FileStamp.inode(files.journal());
       Folders.create(place.blocks().folder(found.header().owner()));
       journal = Journal.open(files.journal(), health, found.end(), found.crc());
-      if (found.header().hasStamps()) {
-        journal.home(inode);
-      }
       JournalRecord.Mark mark =
           new JournalRecord.Mark(JournalRecord.Mark.OPENED, System.currentTimeMillis());
       journal.append(mark);
@@ -95,6 +96,12 @@ final class ConversationOpener {
       }
       if (cache.length() < state.committed()) {
         giveUpDamagedRows(state, cache.length(), journal);
+      }
+      if (!original) {
+        closeTail(state, journal);
+        if (found.header().hasStamps()) {
+          journal.home(identity);
+        }
       }
       removeLeftovers(present, named);
       place.touch(files);
@@ -347,8 +354,22 @@ final class ConversationOpener {
     journal.force();
   }
 
+  /**
+   * Says that nobody writes behind the last row of a copied journal: its block may be of a later
+   * moment, and conversations that were copied with it may hold rows there. Durable before the
+   * journal is taken for an original.
+   */
+  private static void closeTail(JournalState state, Journal journal) {
+    if (state.openTail()) {
+      JournalRecord.Rows rows = state.change(state.runs(), false, System.currentTimeMillis());
+      journal.append(rows);
+      state.apply(rows);
+      journal.force();
+    }
+  }
+
   private boolean mayWriteBehind(JournalHeader header, RunState run) throws IOException {
-    if (BlockFolder.owner(run.block()) != header.owner()) {
+    if (!original || BlockFolder.owner(run.block()) != header.owner()) {
       return false;
     }
     // A reader may have come when the sequence was longer, and have been promised those rows.

@@ -33,8 +33,8 @@ public final class ConversationReader implements AutoCloseable {
   private final LockFile.Hold readerLock;
   private RandomAccessFile journal;
 
-  /** The inode of the file that is open: a writer may put a new one in its place. */
-  private long inode;
+  /** Which file is open: a writer may put a new one in its place. */
+  private long identity;
 
   private final JournalHeader header;
   private JournalState state;
@@ -54,13 +54,13 @@ public final class ConversationReader implements AutoCloseable {
       ConversationFiles files,
       LockFile.Hold readerLock,
       RandomAccessFile journal,
-      long inode,
+      long identity,
       byte[] page) {
     this.store = store;
     this.files = files;
     this.readerLock = readerLock;
     this.journal = journal;
-    this.inode = inode;
+    this.identity = identity;
     this.header = JournalHeader.decode(page, files.journal());
     this.state = new JournalState(header.owner(), header.layout().blockTokens());
     this.blocks =
@@ -80,10 +80,10 @@ public final class ConversationReader implements AutoCloseable {
     RandomAccessFile journal = null;
     ConversationReader reader = null;
     try {
-      long inode = FileStamp.inode(files.journal());
+      long identity = FileStamp.identity(files.journal());
       journal = FileLook.open(files.journal());
       byte[] page = JournalFile.page(journal, files.journal());
-      reader = new ConversationReader(store, files, lock, journal, inode, page);
+      reader = new ConversationReader(store, files, lock, journal, identity, page);
       reader.refresh();
       return reader;
     } catch (IOException | RuntimeException | Error e) {
@@ -171,8 +171,8 @@ public final class ConversationReader implements AutoCloseable {
       // Renamed or deleted: what is open stays readable.
       return false;
     }
-    long now = FileStamp.inode(files.journal());
-    if (now == inode) {
+    long now = FileStamp.identity(files.journal());
+    if (now == identity) {
       return false;
     }
     RandomAccessFile replacement = FileLook.open(files.journal());
@@ -190,7 +190,7 @@ public final class ConversationReader implements AutoCloseable {
     }
     journal.close();
     journal = replacement;
-    inode = now;
+    identity = now;
     state = new JournalState(header.owner(), header.layout().blockTokens());
     end = JournalHeader.BYTES;
     crc = JournalHeader.crc(page);

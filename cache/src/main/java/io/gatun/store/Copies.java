@@ -13,7 +13,7 @@ final class Copies {
     try (RandomAccessFile journal = FileLook.open(files.journal())) {
       byte[] page = JournalFile.page(journal, files.journal());
       return JournalHeader.decode(page, files.journal()).hasStamps()
-          && JournalHeader.word(page, JournalHeader.HOME) == FileStamp.inode(files.journal());
+          && JournalHeader.word(page, JournalHeader.HOME) == FileStamp.identity(files.journal());
     }
   }
 

@@ -9,7 +9,8 @@ import java.nio.file.attribute.FileTime;
 import java.util.Map;
 
 /**
- * What a file looks like from outside: its inode and the time of its last change, as one number.
+ * What a file looks like from outside: its inode, the times of its birth and of its last change, and
+ * its size, as one number.
  *
  * <p>A stamp in a journal vouches for a block: as long as the file looks so, its rows are those that
  * the journal promises. A copy of the file has another inode; a file that was written to since, or
@@ -32,38 +33,62 @@ final class FileStamp {
    * @throws DamageException if there is proved to be no such file
    */
   static long of(Path file) throws IOException {
+    Map<String, Object> found = attributes(file, "ino,creationTime,lastModifiedTime,size");
+    if (found.isEmpty()) {
+      return UNKNOWN;
+    }
+    long hash = mix(identity(found), (FileTime) found.get("lastModifiedTime"));
+    return known(mix(hash, ((Number) found.get("size")).longValue()));
+  }
+
+  /**
+   * Which file this is, whatever is written to it; {@link #UNKNOWN} where the system has no inodes.
+   *
+   * <p>Design note: a tree that is copied to a fresh file system gets the inodes of the original, and
+   * a copier may set the time of change. Nobody can set the time of birth. Where a file system keeps
+   * none, Java gives the time of the last change: then an original is taken for a copy, not a copy
+   * for an original.
+   *
+   * @throws DamageException if there is proved to be no such file
+   */
+  static long identity(Path file) throws IOException {
+    Map<String, Object> found = attributes(file, "ino,creationTime");
+    return found.isEmpty() ? UNKNOWN : known(identity(found));
+  }
+
+  private static long identity(Map<String, Object> found) {
+    long hash = mix(0x6761_7475_6e00_0003L, ((Number) found.get("ino")).longValue());
+    return mix(hash, (FileTime) found.get("creationTime"));
+  }
+
+  /**
+   * Names that a file has; 1 where the system does not tell.
+   *
+   * @throws DamageException if there is proved to be no such file
+   */
+  static int names(Path file) throws IOException {
+    Map<String, Object> found = attributes(file, "nlink");
+    return found.isEmpty() ? 1 : ((Number) found.get("nlink")).intValue();
+  }
+
+  /** Attributes of a file that is there; none where the system has no such attributes. */
+  private static Map<String, Object> attributes(Path file, String names) throws IOException {
     FileLook.requireFile(file);
     try {
-      if (!file.getFileSystem().supportedFileAttributeViews().contains("unix")) {
-        return UNKNOWN;
-      }
-      Map<String, Object> found =
-          Files.readAttributes(file, "unix:ino,lastModifiedTime,size", LinkOption.NOFOLLOW_LINKS);
-      FileTime changed = (FileTime) found.get("lastModifiedTime");
-      long hash = mix(0x6761_7475_6e00_0003L, ((Number) found.get("ino")).longValue());
-      hash = mix(hash, changed.toInstant().getEpochSecond());
-      hash = mix(hash, changed.toInstant().getNano());
-      hash = mix(hash, ((Number) found.get("size")).longValue());
-      return hash == UNKNOWN ? 1 : hash;
+      return file.getFileSystem().supportedFileAttributeViews().contains("unix")
+          ? Files.readAttributes(file, "unix:" + names, LinkOption.NOFOLLOW_LINKS)
+          : Map.of();
     } catch (NoSuchFileException e) {
       throw new DamageException("%s has vanished".formatted(file), e);
     }
   }
 
-  /** The inode of a file; 0 where the system has none. */
-  static long inode(Path file) throws IOException {
-    if (!file.getFileSystem().supportedFileAttributeViews().contains("unix")) {
-      return 0;
-    }
-    return ((Number) Files.getAttribute(file, "unix:ino", LinkOption.NOFOLLOW_LINKS)).longValue();
+  private static long known(long hash) {
+    return hash == UNKNOWN ? 1 : hash;
   }
 
-  /** Names that a file has; 1 where the system does not tell. */
-  static int names(Path file) throws IOException {
-    if (!file.getFileSystem().supportedFileAttributeViews().contains("unix")) {
-      return 1;
-    }
-    return ((Number) Files.getAttribute(file, "unix:nlink", LinkOption.NOFOLLOW_LINKS)).intValue();
+  private static long mix(long hash, FileTime time) {
+    return mix(mix(hash, time.toInstant().getEpochSecond()), time.toInstant().getNano());
   }
 
   private static long mix(long hash, long value) {

@@ -86,10 +86,10 @@ final class Journal implements AutoCloseable {
   }
 
   /** Notes which file this is; a copy of it is another one. */
-  synchronized void home(long inode) {
+  synchronized void home(long identity) {
     try {
-      if (map.get(WORD, JournalHeader.HOME) != inode) {
-        map.set(WORD, JournalHeader.HOME, inode);
+      if (map.get(WORD, JournalHeader.HOME) != identity) {
+        map.set(WORD, JournalHeader.HOME, identity);
       }
     } catch (InternalError e) {
       throw health.fail("writing to " + file, e);

@@ -22,6 +22,7 @@ import java.util.Set;
  * @param dropped bytes behind {@code end} that are not zero, counted to the last of them
  * @param stopped why the record at {@code end} was not taken, or null
  * @param forked whether other conversations may name its blocks
+ * @param home identity of the file as which it was written, 0 for unknown
  */
 record JournalFile(
     Path file,
@@ -32,7 +33,8 @@ record JournalFile(
     int crc,
     long dropped,
     String stopped,
-    boolean forked) {
+    boolean forked,
+    long home) {
 
   /**
    * Reads a whole journal, up to the first record that does not check.
@@ -70,7 +72,8 @@ record JournalFile(
           scan.crc(),
           dropped,
           scan.stopped(),
-          !header.hasStamps() || JournalHeader.word(page, JournalHeader.FORKED) != 0);
+          !header.hasStamps() || JournalHeader.word(page, JournalHeader.FORKED) != 0,
+          header.hasStamps() ? JournalHeader.word(page, JournalHeader.HOME) : FileStamp.UNKNOWN);
     }
   }
 

@@ -24,7 +24,7 @@ import java.util.zip.CRC32C;
  *    124  4  CRC32C of bytes 0 to 123
  *    128     zero
  *   2048  8  published: end of the records that were committed; changes, outside the checksum
- *   2056  8  home: inode of this file; changes, outside the checksum; 0 for unknown
+ *   2056  8  home: identity of this file; changes, outside the checksum; 0 for unknown
  *   2064  8  forked: not 0 once others may name this conversation's blocks; outside the checksum
  *   2072     zero, to 4096
  * </pre>
@@ -45,7 +45,7 @@ record JournalHeader(
   /** Where the published end stands. */
   static final int PUBLISHED = 2048;
 
-  /** Where the inode of the file stands that this journal was written as. */
+  /** Where the identity of the file stands that this journal was written as, see FileStamp. */
   static final int HOME = 2056;
 
   /** Where it stands whether others may name this conversation's blocks. */

@@ -76,7 +76,7 @@ final class JournalImage {
       return null;
     });
     if (hasWords) {
-      JournalHeader.word(header, JournalHeader.HOME, FileStamp.inode(file));
+      JournalHeader.word(header, JournalHeader.HOME, FileStamp.identity(file));
     }
     ByteBuffer[] parts = {ByteBuffer.wrap(header), records.duplicate().flip()};
     Uninterrupted.call(() -> {

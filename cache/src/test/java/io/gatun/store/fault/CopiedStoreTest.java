@@ -11,7 +11,9 @@ import io.gatun.store.Rows;
 import io.gatun.store.StoreOptions;
 import io.gatun.store.Tokens;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -65,6 +67,49 @@ class CopiedStoreTest {
             + " refused; %,d prefixes reused%n",
         rounds, opened, fewerRows, refused, reused);
     assertThat(opened).isGreaterThan(rounds / 2);
+  }
+
+  /**
+   * The copies of two journals are of different times: in one, the last block is still open from row
+   * 30 on; in the other, rows up to 60 of it were handed to a fork. The block's own note of that came
+   * after it was copied.
+   */
+  @Test
+  void aCopyOfAnOlderJournalDoesNotWriteOverTheRowsOfANewerOnesFork() throws IOException {
+    try (Scratch scratch = new Scratch()) {
+      Path from = scratch.folder().resolve("store");
+      Path to = scratch.folder().resolve("copy");
+      ConversationStore source = ConversationStore.open(from);
+      ConversationStore copy = ConversationStore.open(to);
+      grow(source, "a", 30, 1);
+      copy(from, to, "conversations/a");
+      grow(source, "a", 30, 2);
+      copy(from, to, "blocks");
+      source.fork("a", "b");
+      copy(from, to, "conversations/b");
+      try (Conversation fork = copy.openOrCreate("b", Workload.MODEL, Rows.layout())) {
+        long rows = fork.cache().length();
+        Rows.check(fork.cache().live(), fork.tokens());
+        grow(copy, "a", 20, 3);
+        Rows.check(fork.cache().live(), fork.tokens());
+        assertThat(rows).isEqualTo(60);
+      }
+    }
+  }
+
+  private static void grow(ConversationStore store, String id, int tokens, long seed) {
+    try (Conversation talk = store.openOrCreate(id, Workload.MODEL, Rows.layout())) {
+      Rows.accept(talk, tokens, seed);
+      Rows.prefill(talk);
+    }
+  }
+
+  private static void copy(Path from, Path to, String part) throws IOException {
+    for (Path file : Scratch.files(from.resolve(part))) {
+      Path target = to.resolve(from.relativize(file));
+      Files.createDirectories(target.getParent());
+      Files.copy(file, target, StandardCopyOption.COPY_ATTRIBUTES);
+    }
   }
 
   private void round(Path folder, long seed) throws IOException {

@@ -13,8 +13,11 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 
@@ -88,10 +91,17 @@ final class Copier implements AutoCloseable {
     Path copy = to.resolve(from.relativize(folder));
     List<Path> entries;
     try (Stream<Path> found = Files.list(folder)) {
-      entries = new ArrayList<>(found.sorted().toList());
+      entries = new ArrayList<>(found.toList());
     } catch (NoSuchFileException | NotDirectoryException e) {
       return;
     }
+    // Owners have random names: a seed repeats a run if they come in the order of their making.
+    Map<Path, Long> made = new HashMap<>();
+    for (Path entry : entries) {
+      made.put(entry, folder.equals(from) ? 0 : madeAs(entry));
+    }
+    entries.sort(
+        Comparator.comparing((Path entry) -> made.get(entry)).thenComparing(entry -> entry));
     Files.createDirectories(
         copy, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     switch (order) {
@@ -110,6 +120,16 @@ final class Copier implements AutoCloseable {
     // Depth first, in the order of the entries.
     Collections.reverse(folders);
     folders.forEach(todo::addFirst);
+  }
+
+  /** A number that grows with every file that is made, in memory; others do not matter. */
+  private static long madeAs(Path entry) throws IOException {
+    try {
+      return ((Number) Files.getAttribute(entry, "unix:ino", LinkOption.NOFOLLOW_LINKS))
+          .longValue();
+    } catch (NoSuchFileException e) {
+      return Long.MAX_VALUE;
+    }
   }
 
   private Path copy(Path original) {

@@ -57,9 +57,9 @@ public final class PowerCutRounds {
               }
             }
           }
-          assertThat(child.waitFor())
-              .as("%s", Files.readString(place.resolve("stderr")))
-              .isEqualTo(137);
+          child.waitFor();
+          // Behind the cut it may have ended by itself, of an I/O error; before it, it must not.
+          assertThat(left).as("%s", Files.readString(place.resolve("stderr"))).isNotPositive();
           if (kill) {
             kills++;
             expectation.checkReaders(ConversationStore.open(store));
