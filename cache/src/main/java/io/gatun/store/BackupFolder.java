@@ -56,7 +56,7 @@ final class BackupFolder implements AutoCloseable {
               .formatted(place, BackupMark.NAME));
     }
     if (names.isEmpty()) {
-      Files.createDirectories(place.getParent());
+      Folders.createAll(place.getParent());
       Folders.create(place);
     }
     Folders.requirePrivate(place);

@@ -40,6 +40,15 @@ final class Folders {
     }
   }
 
+  /** Creates a folder and those above it that are missing, 0700; follows links, as mkdir does. */
+  static void createAll(Path folder) throws IOException {
+    if (posix(folder)) {
+      Files.createDirectories(folder, OWNER_ONLY);
+    } else {
+      Files.createDirectories(folder);
+    }
+  }
+
   /** Creates an empty file, 0600, if there is none. */
   static void createFile(Path file) throws IOException {
     if (FileLook.exists(file)) {

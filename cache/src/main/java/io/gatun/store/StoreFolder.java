@@ -41,7 +41,7 @@ final class StoreFolder {
   static StoreFolder open(Path folder) throws IOException {
     if (Files.notExists(folder)) {
       Path parent = folder.toAbsolutePath().normalize().getParent();
-      Files.createDirectories(parent);
+      Folders.createAll(parent);
       Folders.create(folder);
     }
     Path real = folder.toRealPath();
@@ -114,7 +114,7 @@ final class StoreFolder {
     Optional<String> obstacle = whyReadOnly();
     if (obstacle.isPresent()) {
       throw new GatunException(
-          "the store %s can only be read: %s. Its conversations can be listed, verified, read and exported; for anything else make it writable, or copy it to where you can write"
+          "the store %s can only be read: %s. Its conversations can be listed, verified, read, exported and backed up; for anything else make it writable, or copy it to where you can write"
               .formatted(folder, obstacle.get()));
     }
     return LockFile.writer(storeLock());
