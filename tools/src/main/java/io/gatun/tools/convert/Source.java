@@ -1,8 +1,8 @@
 package io.gatun.tools.convert;
 
 import io.gatun.cache.GatunException;
-import io.gatun.tools.plan.ConfigReader;
-import io.gatun.tools.plan.ModelSpec;
+import io.gatun.tools.config.AttentionShape;
+import io.gatun.tools.config.AttentionShapeReader;
 import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.Tensor;
 import java.nio.file.Path;
@@ -27,11 +27,11 @@ final class Source implements AutoCloseable {
   private static final Pattern FUSED =
       Pattern.compile(".*\\.(qkv_proj|query_key_value|c_attn|Wqkv|kv_a_proj_with_mqa)\\.weight");
 
-  private final ModelSpec model;
+  private final AttentionShape model;
   private final Checkpoint checkpoint;
   private final Set<String> pooled = new HashSet<>();
 
-  private Source(ModelSpec model, Checkpoint checkpoint) {
+  private Source(AttentionShape model, Checkpoint checkpoint) {
     this.model = model;
     this.checkpoint = checkpoint;
   }
@@ -44,7 +44,7 @@ final class Source implements AutoCloseable {
   static Source open(Path folder) {
     Checkpoint checkpoint = Checkpoint.open(folder);
     try {
-      Source source = new Source(ConfigReader.read(folder), checkpoint);
+      Source source = new Source(AttentionShapeReader.read(folder), checkpoint);
       source.findProjections();
       return source;
     } catch (RuntimeException | Error e) {
@@ -84,7 +84,7 @@ final class Source implements AutoCloseable {
       throw noProjections();
     }
     for (int layer = 0; layer < model.layers(); layer++) {
-      boolean holdsKv = model.windows().get(layer) != ModelSpec.NO_KV;
+      boolean holdsKv = model.windows().get(layer) != AttentionShape.NO_KV;
       if (holdsKv && weights.getOrDefault(layer, 0) != 2) {
         throw new GatunException(
             "%s: layer %d of %d has no k_proj.weight and v_proj.weight; are files missing?"
@@ -126,7 +126,7 @@ final class Source implements AutoCloseable {
   }
 
   /** Heads, dims and layers. */
-  ModelSpec model() {
+  AttentionShape model() {
     return model;
   }
 

@@ -3,6 +3,7 @@ package io.gatun.tools.plan;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvType;
+import io.gatun.tools.config.AttentionShape;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
@@ -18,21 +19,21 @@ import java.util.TreeMap;
  * What weights, activations and the machine itself need comes on top.
  */
 public final class CacheCost {
-  private final ModelSpec model;
+  private final AttentionShape model;
   private final KvType type;
   private final int batch;
   private final long rowBytes;
 
-  /** Layers by window; {@link ModelSpec#NO_KV} is left out. */
+  /** Layers by window; {@link AttentionShape#NO_KV} is left out. */
   private final Map<Long, Integer> layersByWindow = new TreeMap<>();
 
-  private CacheCost(ModelSpec model, KvType type, int batch) {
+  private CacheCost(AttentionShape model, KvType type, int batch) {
     this.model = model;
     this.type = type;
     this.batch = batch;
     this.rowBytes = KvLayout.of(model.kvShape(1), type).bytesPerToken();
     for (long window : model.windows()) {
-      if (window != ModelSpec.NO_KV) {
+      if (window != AttentionShape.NO_KV) {
         layersByWindow.merge(window, 1, Integer::sum);
       }
     }
@@ -43,7 +44,7 @@ public final class CacheCost {
    *
    * @throws GatunException if the model's rows cannot be stored in this type
    */
-  public static CacheCost of(ModelSpec model, KvType type, int batch) {
+  public static CacheCost of(AttentionShape model, KvType type, int batch) {
     if (batch < 1) {
       throw new GatunException("a batch of %d sequences, not at least 1".formatted(batch));
     }
@@ -74,7 +75,7 @@ public final class CacheCost {
     long sum = 0;
     for (Map.Entry<Long, Integer> entry : layersByWindow.entrySet()) {
       long window = entry.getKey();
-      long kept = window == ModelSpec.FULL ? tokens : Math.min(tokens, window);
+      long kept = window == AttentionShape.FULL ? tokens : Math.min(tokens, window);
       sum = Math.addExact(sum, Math.multiplyExact(kept, (long) entry.getValue()));
     }
     return Math.multiplyExact(Math.multiplyExact(sum, rowBytes), (long) batch);
@@ -82,7 +83,7 @@ public final class CacheCost {
 
   /** The longest context whose bytes fit; empty if windows keep the cache below the budget forever. */
   public OptionalLong maxTokens(long budget) {
-    if (!layersByWindow.containsKey(ModelSpec.FULL)) {
+    if (!layersByWindow.containsKey(AttentionShape.FULL)) {
       long widest = layersByWindow.keySet().stream().max(Long::compare).orElse(0L);
       if (fits(widest, budget)) {
         return OptionalLong.empty();

@@ -3,6 +3,7 @@ package io.gatun.tools.plan;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.cache.KvType;
+import io.gatun.tools.config.AttentionShape;
 import java.util.Locale;
 import java.util.OptionalLong;
 
@@ -17,7 +18,12 @@ import java.util.OptionalLong;
  * @param bandwidth bytes read per second by this machine, 0 if not asked for
  */
 public record Plan(
-    ModelSpec model, KvType kvType, long contextTokens, int batch, long budget, double bandwidth) {
+    AttentionShape model,
+    KvType kvType,
+    long contextTokens,
+    int batch,
+    long budget,
+    double bandwidth) {
   private static final JsonMapper JSON = new JsonMapper();
 
   private CacheCost cost() {

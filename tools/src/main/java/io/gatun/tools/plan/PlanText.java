@@ -1,6 +1,8 @@
 package io.gatun.tools.plan;
 
+import io.gatun.tools.cli.Amounts;
 import io.gatun.tools.cli.Sizes;
+import io.gatun.tools.config.AttentionShape;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -12,7 +14,7 @@ final class PlanText {
 
   /** One plan, a fact a line. */
   static String one(Plan plan, String budgetName) {
-    ModelSpec model = plan.model();
+    AttentionShape model = plan.model();
     List<String[]> lines = new ArrayList<>();
     String context = Amounts.grouped(plan.contextTokens()) + " tokens";
     String times = plan.batch() == 1 ? "" : " x %d sequences".formatted(plan.batch());
@@ -80,7 +82,7 @@ final class PlanText {
   }
 
   private static List<String> notes(Plan plan) {
-    ModelSpec model = plan.model();
+    AttentionShape model = plan.model();
     List<String> notes = new ArrayList<>();
     if (model.contextLimit() > 0 && plan.contextTokens() > model.contextLimit()) {
       notes.add(
@@ -122,8 +124,8 @@ final class PlanText {
         });
     boolean memory = false;
     for (Plan plan : plans) {
-      ModelSpec m = plan.model();
-      boolean unchecked = m.source() == ModelSpec.Source.MEMORY;
+      AttentionShape m = plan.model();
+      boolean unchecked = m.source() == AttentionShape.Source.MEMORY;
       memory |= unchecked;
       table.add(
           new String[] {
@@ -163,15 +165,15 @@ final class PlanText {
   }
 
   /** The models that are known by name. */
-  static String list(List<ModelSpec> models) {
+  static String list(List<AttentionShape> models) {
     List<String[]> table = new ArrayList<>();
     table.add(new String[] {"model", "made for", "", "shape"});
-    for (ModelSpec m : models) {
+    for (AttentionShape m : models) {
       table.add(
           new String[] {
             m.name(),
             Amounts.grouped(m.contextLimit()),
-            m.source() == ModelSpec.Source.MEMORY ? "*" : "",
+            m.source() == AttentionShape.Source.MEMORY ? "*" : "",
             m.describe()
           });
     }

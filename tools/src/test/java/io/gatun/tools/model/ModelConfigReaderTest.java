@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.gatun.attention.RopeConfig;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvShape;
+import io.gatun.tools.config.ModelConfig;
+import io.gatun.tools.config.ModelConfigReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

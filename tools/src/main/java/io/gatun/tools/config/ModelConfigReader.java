@@ -1,4 +1,4 @@
-package io.gatun.tools.model;
+package io.gatun.tools.config;
 
 import io.gatun.attention.RopeConfig;
 import io.gatun.cache.GatunException;

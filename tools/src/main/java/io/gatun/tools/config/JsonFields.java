@@ -1,4 +1,4 @@
-package io.gatun.tools.model;
+package io.gatun.tools.config;
 
 import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.core.StreamReadFeature;
@@ -13,7 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** The fields of a JSON object in a file, checked as they are asked for. A null counts as absent. */
-final class JsonFields {
+public final class JsonFields {
   private static final ObjectMapper JSON =
       JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
 
@@ -26,7 +26,7 @@ final class JsonFields {
   }
 
   /** The object that a file holds. */
-  static JsonFields read(Path file) {
+  public static JsonFields read(Path file) {
     JsonNode root;
     try {
       if (!Files.exists(file)) {
@@ -48,33 +48,33 @@ final class JsonFields {
   }
 
   /** Where this object stands, for messages. */
-  String where() {
+  public String where() {
     return where;
   }
 
-  JsonNode get(String name) {
+  public JsonNode get(String name) {
     JsonNode node = object.get(name);
     return node == null || node.isNull() ? null : node;
   }
 
-  boolean has(String name) {
+  public boolean has(String name) {
     return get(name) != null;
   }
 
   /** Whether the field is written down, be it as null. */
-  boolean mentions(String name) {
+  public boolean mentions(String name) {
     return object.has(name);
   }
 
   /** A whole number that must be there. */
-  int count(String name, int min, int max) {
+  public int count(String name, int min, int max) {
     if (!has(name)) {
       throw new GatunException("%s has no %s, which this model type needs".formatted(where, name));
     }
     return count(name, min, max, min);
   }
 
-  int count(String name, int min, int max, int otherwise) {
+  public int count(String name, int min, int max, int otherwise) {
     JsonNode node = get(name);
     if (node == null) {
       return otherwise;
@@ -89,7 +89,7 @@ final class JsonFields {
   }
 
   /** A number greater than 0. */
-  double positive(String name, double otherwise) {
+  public double positive(String name, double otherwise) {
     JsonNode node = get(name);
     if (node == null) {
       return otherwise;
@@ -101,14 +101,14 @@ final class JsonFields {
   }
 
   /** A number greater than 0 that must be there. */
-  double positive(String name) {
+  public double positive(String name) {
     if (!has(name)) {
       throw new GatunException("%s has no %s".formatted(where, name));
     }
     return positive(name, 0);
   }
 
-  boolean flag(String name, boolean otherwise) {
+  public boolean flag(String name, boolean otherwise) {
     JsonNode node = get(name);
     if (node == null) {
       return otherwise;
@@ -119,7 +119,7 @@ final class JsonFields {
     return node.booleanValue();
   }
 
-  String text(String name, String otherwise) {
+  public String text(String name, String otherwise) {
     JsonNode node = get(name);
     if (node == null) {
       return otherwise;
@@ -130,7 +130,7 @@ final class JsonFields {
     return node.textValue();
   }
 
-  List<String> texts(String name) {
+  public List<String> texts(String name) {
     List<String> texts = new ArrayList<>();
     JsonNode node = get(name);
     if (!node.isArray()) {
@@ -146,7 +146,7 @@ final class JsonFields {
   }
 
   /** One whole number or a list of them, from 0 to {@code max}; empty if absent. */
-  List<Integer> oneOrMore(String name, int max) {
+  public List<Integer> oneOrMore(String name, int max) {
     JsonNode node = get(name);
     List<Integer> numbers = new ArrayList<>();
     if (node == null) {
@@ -165,7 +165,7 @@ final class JsonFields {
   }
 
   /** A nested object; null if absent. */
-  JsonFields object(String name) {
+  public JsonFields object(String name) {
     JsonNode node = get(name);
     if (node == null) {
       return null;
@@ -176,7 +176,7 @@ final class JsonFields {
     return new JsonFields(where + ", " + name, node);
   }
 
-  GatunException wrong(String name, JsonNode found, String expected) {
+  public GatunException wrong(String name, JsonNode found, String expected) {
     return new GatunException("%s: %s is %s, not %s".formatted(where, name, found, expected));
   }
 }

@@ -1,4 +1,4 @@
-package io.gatun.tools.plan;
+package io.gatun.tools.config;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -19,14 +19,14 @@ import java.util.Locale;
  * <p>Names that families use for the same number are all known ({@code num_hidden_layers}, {@code
  * n_layer}, ...). The language part of a multimodal config is taken from {@code text_config}.
  */
-public final class ConfigReader {
+public final class AttentionShapeReader {
   private static final JsonMapper JSON = new JsonMapper();
 
   private final Path file;
   private final JsonNode config;
   private final String modelType;
 
-  private ConfigReader(Path file, JsonNode config) {
+  private AttentionShapeReader(Path file, JsonNode config) {
     this.file = file;
     this.config = config;
     this.modelType = config.path("model_type").asText("").toLowerCase(Locale.ROOT);
@@ -37,7 +37,7 @@ public final class ConfigReader {
    *
    * @throws GatunException if it cannot be read or does not say what a cache depends on
    */
-  public static ModelSpec read(Path path) {
+  public static AttentionShape read(Path path) {
     Path file = Files.isDirectory(path) ? path.resolve("config.json") : path;
     JsonNode root;
     try {
@@ -54,10 +54,10 @@ public final class ConfigReader {
     }
     JsonNode text = root.path("text_config");
     String name = root.path("_name_or_path").asText("");
-    return new ConfigReader(file, text.isObject() ? text : root).model(name);
+    return new AttentionShapeReader(file, text.isObject() ? text : root).model(name);
   }
 
-  private ModelSpec model(String nameInConfig) {
+  private AttentionShape model(String nameInConfig) {
     int layers = required("num_hidden_layers", "n_layer", "n_layers", "num_layers");
     int hidden = optional(0, "hidden_size", "n_embd", "d_model");
     int heads = optional(gemma3Default(8), "num_attention_heads", "n_head", "n_heads");
@@ -65,12 +65,12 @@ public final class ConfigReader {
       throw missing("num_attention_heads");
     }
     int headDim = optional(gemma3Default(256), "head_dim", "kv_channels");
-    ModelSpec.Latent latent = null;
+    AttentionShape.Latent latent = null;
     int keyDim;
     int valueDim;
     int kvHeads;
     if (config.hasNonNull("kv_lora_rank")) {
-      latent = new ModelSpec.Latent(required("kv_lora_rank"), required("qk_rope_head_dim"));
+      latent = new AttentionShape.Latent(required("kv_lora_rank"), required("qk_rope_head_dim"));
       valueDim = optional(headDim, "v_head_dim");
       keyDim = optional(valueDim, "qk_nope_head_dim");
       kvHeads = 1;
@@ -81,7 +81,7 @@ public final class ConfigReader {
     }
     Path folder = file.toAbsolutePath().getParent();
     String name = nameInConfig.isBlank() ? folder.getFileName().toString() : nameInConfig;
-    return new ModelSpec(
+    return new AttentionShape(
         name,
         heads,
         kvHeads,
@@ -91,7 +91,7 @@ public final class ConfigReader {
         windows(layers),
         hidden,
         optional(0, "max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len"),
-        ModelSpec.Source.CONFIG);
+        AttentionShape.Source.CONFIG);
   }
 
   /** Gemma 3 leaves out of its config what equals the defaults of its class. */
@@ -146,14 +146,14 @@ public final class ConfigReader {
       return windows;
     }
     for (int layer = 0; layer < layers; layer++) {
-      windows.add(window > 0 && slides(layer) ? window : ModelSpec.FULL);
+      windows.add(window > 0 && slides(layer) ? window : AttentionShape.FULL);
     }
     return windows;
   }
 
   private long ofType(String type, long window) {
     return switch (type) {
-      case "full_attention", "attention" -> ModelSpec.FULL;
+      case "full_attention", "attention" -> AttentionShape.FULL;
       case "sliding_attention" -> {
         if (window == 0) {
           throw new GatunException(
@@ -162,7 +162,7 @@ public final class ConfigReader {
         yield window;
       }
       case "chunked_attention" -> required("attention_chunk_size");
-      case "linear_attention", "mamba", "conv", "recurrent" -> ModelSpec.NO_KV;
+      case "linear_attention", "mamba", "conv", "recurrent" -> AttentionShape.NO_KV;
       default ->
           throw new GatunException(
               "%s: the planner does not know how much a layer of type '%s' keeps"

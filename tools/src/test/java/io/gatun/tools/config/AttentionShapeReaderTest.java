@@ -1,10 +1,12 @@
-package io.gatun.tools.plan;
+package io.gatun.tools.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
+import io.gatun.tools.plan.CacheCost;
+import io.gatun.tools.plan.Plan;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The ways in which model families write down their attention. */
-class ConfigReaderTest {
+class AttentionShapeReaderTest {
   @TempDir Path temp;
   private Path folder;
 
@@ -24,18 +26,18 @@ class ConfigReaderTest {
     folder = Files.createDirectory(temp.resolve("some-model"));
   }
 
-  private ModelSpec read(String json) throws IOException {
+  private AttentionShape read(String json) throws IOException {
     Files.writeString(folder.resolve("config.json"), json.replace('\'', '"'));
-    return ConfigReader.read(folder);
+    return AttentionShapeReader.read(folder);
   }
 
-  private static long perToken(ModelSpec model) {
+  private static long perToken(AttentionShape model) {
     return CacheCost.of(model, KvType.F16, 1).bytesPerToken();
   }
 
   @Test
   void llama() throws IOException {
-    ModelSpec m =
+    AttentionShape m =
         read(
             """
             {'model_type': 'llama', 'hidden_size': 4096, 'num_hidden_layers': 32,
@@ -50,12 +52,12 @@ class ConfigReaderTest {
     assertThat(m.contextLimit()).isEqualTo(131_072);
     assertThat(m.slidingLayers()).isZero();
     assertThat(perToken(m)).isEqualTo(131_072);
-    assertThat(m.source()).isEqualTo(ModelSpec.Source.CONFIG);
+    assertThat(m.source()).isEqualTo(AttentionShape.Source.CONFIG);
   }
 
   @Test
   void headDimNeedNotBeTheShareOfTheHiddenSize() throws IOException {
-    ModelSpec m =
+    AttentionShape m =
         read(
             """
             {'model_type': 'qwen3', 'hidden_size': 1024, 'num_hidden_layers': 28, 'head_dim': 128,
@@ -67,7 +69,7 @@ class ConfigReaderTest {
 
   @Test
   void withoutKvHeadsItIsMha() throws IOException {
-    ModelSpec m =
+    AttentionShape m =
         read("{'model_type': 'gpt2', 'n_layer': 12, 'n_head': 12, 'n_embd': 768, 'n_ctx': 1024}");
     assertThat(m.numKvHeads()).isEqualTo(12);
     assertThat(m.contextLimit()).isEqualTo(1024);
@@ -90,7 +92,7 @@ class ConfigReaderTest {
     "'\"model_type\": \"gpt_oss\"', 4"
   })
   void slidingLayers(String how, int sliding) throws IOException {
-    ModelSpec m =
+    AttentionShape m =
         read(
             """
             {'num_hidden_layers': 8, 'num_attention_heads': 4, 'num_key_value_heads': 2,
@@ -105,7 +107,7 @@ class ConfigReaderTest {
 
   @Test
   void layerTypesGoBeforePatterns() throws IOException {
-    ModelSpec m =
+    AttentionShape m =
         read(
             """
             {'num_hidden_layers': 4, 'num_attention_heads': 4, 'hidden_size': 256,
@@ -113,7 +115,7 @@ class ConfigReaderTest {
              'layer_types': ['sliding_attention', 'full_attention', 'linear_attention',
                              'chunked_attention']}\
             """);
-    assertThat(m.windows()).containsExactly(128L, 0L, ModelSpec.NO_KV, 512L);
+    assertThat(m.windows()).containsExactly(128L, 0L, AttentionShape.NO_KV, 512L);
     assertThat(m.describe())
         .isEqualTo(
             "4 layers, 4 heads (MHA), head dim 64, 2 with a window of 128 to 512 tokens, 1 without"
@@ -122,7 +124,7 @@ class ConfigReaderTest {
 
   @Test
   void latentAttention() throws IOException {
-    ModelSpec m =
+    AttentionShape m =
         read(
             """
             {'model_type': 'deepseek_v3', 'num_hidden_layers': 61, 'num_attention_heads': 128,
@@ -141,7 +143,7 @@ class ConfigReaderTest {
 
   @Test
   void gemma3InsideAMultimodalConfigWithItsDefaultsLeftOut() throws IOException {
-    ModelSpec m =
+    AttentionShape m =
         read(
             """
             {'model_type': 'gemma3', 'vision_config': {'num_hidden_layers': 27},
@@ -155,7 +157,7 @@ class ConfigReaderTest {
 
   @Test
   void falconHasOneKvHead() throws IOException {
-    ModelSpec m =
+    AttentionShape m =
         read(
             """
             {'model_type': 'falcon', 'num_hidden_layers': 32, 'num_attention_heads': 71,
@@ -200,7 +202,7 @@ class ConfigReaderTest {
 
   @Test
   void missingFile() {
-    assertThatThrownBy(() -> ConfigReader.read(folder.resolve("nowhere.json")))
+    assertThatThrownBy(() -> AttentionShapeReader.read(folder.resolve("nowhere.json")))
         .isInstanceOf(GatunException.class)
         .hasMessageContaining("nowhere.json does not exist");
   }
