@@ -253,6 +253,11 @@ public final class JsonFields {
     return fields;
   }
 
+  /** Names of all fields. */
+  List<String> names() {
+    return object.properties().stream().map(Map.Entry::getKey).toList();
+  }
+
   /** Names of the fields that were asked for and are there. */
   public List<String> found() {
     return asked.stream().filter(object::hasNonNull).toList();
