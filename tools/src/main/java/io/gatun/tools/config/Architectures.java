@@ -19,8 +19,8 @@ final class Architectures {
       Architecture.of("any decoder", "")
           .layer("sliding_attention", Mixers.window("sliding_window"))
           .note(
-              "Note: this model_type is not in Gatun's tables. Its config says nothing that speaks"
-                  + " against\nordinary attention in every layer, and that is what is counted.");
+              "this model_type is not in Gatun's tables. Its config says nothing that speaks"
+                  + " against ordinary attention in every layer, and that is what is counted.");
 
   /** Words of a class name that has a decoder's cache. */
   private static final List<String> DECODER_CLASSES =
@@ -68,7 +68,8 @@ final class Architectures {
         around.isEmpty() && bidirectional.equals("true") || bidirectional.equals("\"all\"");
     if (Encoders.isEncoder(type) || encodes || !json.flag("is_causal", true)) {
       throw new GatunException(
-          "%s: %s is an encoder: it reads a whole text at once and keeps no K/V cache, so there is nothing to plan"
+          ("%s: %s is an encoder: it reads a whole text at once and keeps no K/V"
+                  + " cache, so there is nothing to plan")
               .formatted(json.where(), type));
     }
     if (known != null) {
@@ -76,14 +77,16 @@ final class Architectures {
     }
     if (json.flag("is_encoder_decoder", false)) {
       throw new GatunException(
-          "%s: model_type %s is an encoder-decoder that is not in Gatun's tables; give `gatun plan` the shape of its decoder by hand with %s"
+          ("%s: model_type %s is an encoder-decoder that is not in Gatun's"
+                  + " tables; give `gatun plan` the shape of its decoder by hand with %s")
               .formatted(json.where(), type, KeyWatch.BY_HAND));
     }
     json.understood("use_bidirectional_attention");
     String classes = classes(json, around);
     if (!type.isBlank() && DECODER_CLASSES.stream().noneMatch(classes::contains)) {
       throw new GatunException(
-          "%s: model_type %s is not in Gatun's tables, and architectures (%s) names no decoder; give `gatun plan` the shape by hand with %s"
+          ("%s: model_type %s is not in Gatun's tables, and architectures (%s)"
+                  + " names no decoder; give `gatun plan` the shape by hand with %s")
               .formatted(
                   json.where(), type, classes.isEmpty() ? "absent" : classes, KeyWatch.BY_HAND));
     }

@@ -10,8 +10,8 @@ final class CrossArchitectures {
   private static final Mixer SELF_AND_ENCODER =
       Mixers.both(Mixers.heads(), Mixers.cross("encoder"));
   private static final String NOTE =
-      "Note: an encoder-decoder. The cache is that of the decoder's own tokens; K/V of the"
-          + " encoder's output is stated\n"
+      "an encoder-decoder. The cache is that of the decoder's own tokens; K/V of the"
+          + " encoder's output is stated "
           + "apart, and the encoder itself keeps none.";
 
   static final List<Architecture> ALL =
@@ -69,8 +69,7 @@ final class CrossArchitectures {
               .takes("num_key_value_heads", 8)
               .layer("cross", Mixers.cross("image"))
               .pattern(LayerPattern.listed("cross_attention_layers", "cross", FULL))
-              .note(
-                  "Note: the layers of cross-attention keep K/V of the image only, stated apart."),
+              .note("the layers of cross-attention keep K/V of the image only, stated apart."),
           of("IDEFICS", "idefics")
               .layer("crossed", Mixers.both(Mixers.heads(), Mixers.cross("image")))
               .pattern(LayerPattern.firstOf("cross_layer_interval", "crossed", FULL))

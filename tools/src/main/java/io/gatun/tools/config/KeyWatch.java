@@ -25,8 +25,8 @@ final class KeyWatch {
 
   private static final Pattern RELEVANT =
       Pattern.compile(
-          "layer|head|dim|width|window|slid|swa|pattern|compress|cache|block|chunk|kv|key_value|attn"
-              + "|attention|lora|shar|cross|global|local|mamba|ssm|conv|recur|hybrid|group|quer"
+          "layer|head|dim|width|window|slid|swa|pattern|compress|cache|block|chunk|kv|key_value"
+              + "|attn|attention|lora|shar|cross|global|local|mamba|ssm|conv|recur|hybrid|group|quer"
               + "|sparse|hidden|embd|d_model|latent|memory|_mem|skip|interleav|alternat|reuse"
               + "|retention|sink|mixer|rank|evict|truncat|state_|_state|stride|period|interval"
               + "|index_|every|merge|expand");
@@ -36,9 +36,7 @@ final class KeyWatch {
   /** Around a decoder: other parts of the model, and widths of what joins them. */
   private static final List<String> OF_THE_WHOLE =
       List.of(
-          "*_config",
           "*hidden_size",
-          "head_dim",
           "insert_layer_id",
           "num_query_tokens",
           "*_per_chunk",
@@ -51,8 +49,12 @@ final class KeyWatch {
           "*_feature_select_*",
           "has_lora_adapter",
           "merge_kernel_size",
-          "merger_times",
-          "window_size");
+          "merger_times");
+
+  /** The objects of other parts are named after them. */
+  private static final Predicate<String> OTHER_PART =
+      Pattern.compile("(?!.*(kv|cache|attn|attention|sparse|window|layer|compress|head)).*_config")
+          .asMatchPredicate();
 
   private KeyWatch() {}
 
@@ -78,7 +80,8 @@ final class KeyWatch {
    * @param architecture whose rules apply
    */
   static void checkAround(List<JsonFields> around, JsonFields json, Architecture architecture) {
-    Predicate<String> passes = WITHOUT_EFFECT.or(any(architecture.aside())).or(any(OF_THE_WHOLE));
+    Predicate<String> passes =
+        WITHOUT_EFFECT.or(any(architecture.aside())).or(any(OF_THE_WHOLE)).or(OTHER_PART);
     for (JsonFields outer : around) {
       for (JsonFields.Field field : outer.unasked()) {
         boolean twice = field.value().equals(json.peek(field.name()));
@@ -103,7 +106,9 @@ final class KeyWatch {
     }
     if (relevant) {
       throw new GatunException(
-          "%s: %s is %s, and the planner does not know what that means for the cache of %s; give `gatun plan` the shape by hand with %s, or remove the key if it has no effect on the cache"
+          ("%s: %s is %s, and the planner does not know what that means for the"
+                  + " cache of %s; give `gatun plan` the shape by hand with %s, or remove"
+                  + " the key if it has no effect on the cache")
               .formatted(where, name, shortened(value), title, BY_HAND));
     }
   }

@@ -55,8 +55,8 @@ final class LatentArchitectures {
                   "partial_rotary_factor",
                   "q_lora_rank")
               .note(
-                  "Note: rows that wait for their group of tokens to be complete come on top, less"
-                      + " than one group for\neach layer."));
+                  "rows that wait for their group of tokens to be complete come on top, less"
+                      + " than one group for each layer."));
 
   private LatentArchitectures() {}
 

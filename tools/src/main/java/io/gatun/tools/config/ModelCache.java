@@ -175,7 +175,8 @@ public record ModelCache(
     List<Kept.Rows> shapes = withoutWindows().all(Kept.Rows.class).distinct().toList();
     if (shapes.size() != 1 || !(shapes.getFirst() instanceof Kept.Heads heads)) {
       throw new GatunException(
-          "%s: its layers keep rows of %d shapes (%s), and one shape of heads for all layers is possible here"
+          ("%s: its layers keep rows of %d shapes (%s), and one shape of heads"
+                  + " for all layers is possible here")
               .formatted(name, shapes.size(), shapes));
     }
     return heads;

@@ -87,7 +87,9 @@ public final class ModelConfigReader {
     JsonFields quantization = json.object("quantization_config");
     if (quantization != null) {
       throw new GatunException(
-          "%s: the checkpoint is quantized (quant_method %s), and Gatun computes with F32, F16 and BF16 weights; use the model's unquantized checkpoint"
+          ("%s: the checkpoint is quantized (quant_method %s), and Gatun computes"
+                  + " with F32, F16 and BF16 weights; use the model's unquantized"
+                  + " checkpoint")
               .formatted(json.where(), quantization.text("quant_method", "not given")));
     }
     String activation = json.text("hidden_act", "silu");

@@ -118,7 +118,8 @@ final class ModelKeys {
 
   GatunException missing(String key) {
     return new GatunException(
-        "%s has no %s, which sizes the cache of %s; add it, or give `gatun plan` the shape by hand with %s"
+        ("%s has no %s, which sizes the cache of %s; add it, or give `gatun"
+                + " plan` the shape by hand with %s")
             .formatted(
                 json.where(),
                 String.join(" or ", names(key)),

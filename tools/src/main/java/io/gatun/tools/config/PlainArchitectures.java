@@ -3,6 +3,7 @@ package io.gatun.tools.config;
 import static io.gatun.tools.config.Architecture.of;
 
 import java.util.List;
+import java.util.Map;
 
 /** Decoders whose layers all attend to every token; they differ in how they say their heads. */
 final class PlainArchitectures {
@@ -12,7 +13,7 @@ final class PlainArchitectures {
               .aside("sliding_window", "max_window_layers")
               .note(
                   keys -> keys.json().has("sliding_window"),
-                  "Note: Llama has no sliding window; sliding_window in its config has no effect."),
+                  "Llama has no sliding window; sliding_window in its config has no effect."),
           of(
                   "ordinary attention",
                   "aquila aquila3 apertus arcee arctic aria_text bailing bailing_moe bailing_moe_v2"
@@ -106,7 +107,7 @@ final class PlainArchitectures {
                   "vert_stride",
                   "mup_*")
               .note(
-                  "Note: its block-sparse layers read a part of the tokens only, another for each"
+                  "its block-sparse layers read a part of the tokens only, another for each"
                       + " head; all are kept."));
 
   private PlainArchitectures() {}
@@ -115,7 +116,7 @@ final class PlainArchitectures {
   private static List<String> miniMaxM2(ModelKeys keys) {
     return (keys.json().has("attn_type_list")
             ? LayerPattern.coded(
-                "attn_type_list", java.util.Map.of(0, "linear_attention", 1, "full_attention"))
+                "attn_type_list", Map.of(0, "linear_attention", 1, "full_attention"))
             : LayerPattern.all("full_attention"))
         .of(keys);
   }

@@ -5,6 +5,7 @@ import static io.gatun.tools.config.LayerPattern.all;
 import static io.gatun.tools.config.LayerPattern.everyNth;
 import static io.gatun.tools.config.LayerPattern.firstOf;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -94,8 +95,8 @@ final class WindowArchitectures {
               .note(
                   keys ->
                       keys.json().has("attention_k_eq_v") && keys.flag("attention_k_eq_v", false),
-                  "Note: keys and values of the full layers come from one projection"
-                      + " (attention_k_eq_v), but only\nthe key is rotated: both are kept."),
+                  "keys and values of the full layers come from one projection"
+                      + " (attention_k_eq_v), but only the key is rotated: both are kept."),
           of("gpt-oss", "gpt_oss")
               .takes("num_key_value_heads", 8)
               .takes("head_dim", 64)
@@ -193,11 +194,19 @@ final class WindowArchitectures {
 
   /** Qwen: the layers from max_window_layers on have windows, if windows are in use at all. */
   private static List<String> afterFirstLayers(ModelKeys keys) {
-    boolean dots = !keys.json().text("model_type", "").startsWith("qwen");
-    int window = keys.flag("use_sliding_window", dots) ? keys.window("sliding_window") : 0;
+    String type = keys.json().text("model_type", "");
+    // The classes of Qwen have windows off unless told otherwise; dots.llm1 has them on.
+    boolean on = keys.flag("use_sliding_window", type.equals("dots1"));
+    int window = on ? keys.window("sliding_window") : 0;
     keys.json().understood("sliding_window");
-    boolean moe = keys.json().text("model_type", "").startsWith("qwen3_moe");
-    int first = keys.count("max_window_layers", moe ? 0 : window > 0 ? 28 : 0);
+    boolean everywhere = type.startsWith("qwen3") && type.contains("moe");
+    if (window > 0 && everywhere && keys.has("max_window_layers")) {
+      throw keys.refused(
+          "use_sliding_window is true and max_window_layers is %d, and windows of Qwen3-MoE do not"
+              + " depend on the layer",
+          keys.count("max_window_layers", 0));
+    }
+    int first = keys.count("max_window_layers", everywhere ? 0 : 28);
     return LayerPattern.kinds(keys, layer -> window > 0 && layer >= first ? SLIDING : FULL);
   }
 
@@ -237,7 +246,7 @@ final class WindowArchitectures {
 
   /** GPT-Neo writes {@code [[["global", "local"], 12]]}: these kinds, twelve times. */
   private static List<String> gptNeo(ModelKeys keys) {
-    List<String> kinds = new java.util.ArrayList<>();
+    List<String> kinds = new ArrayList<>();
     for (var group : keys.json().list("attention_types")) {
       if (!group.isArray() || group.size() != 2 || !group.get(0).isArray()) {
         throw keys.refused("attention_types is %s", keys.json().get("attention_types"));

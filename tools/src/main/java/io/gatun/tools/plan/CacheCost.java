@@ -115,7 +115,7 @@ public final class CacheCost {
         "%s: %,d tokens x %d sequences pass 2^63 bytes".formatted(name, tokens, batch), e);
   }
 
-  /** The longest context whose bytes fit; empty if windows keep the cache below the budget forever. */
+  /** The longest context whose bytes fit; empty if windows keep the cache below it forever. */
   public OptionalLong maxTokens(long budget) {
     if (layersByRows.keySet().stream().allMatch(rows -> rows.span().bounded())) {
       long widest =

@@ -102,14 +102,15 @@ public record Plan(
     List<String> reasons = new ArrayList<>();
     if (bytesWithoutWindows() != totalBytes()) {
       reasons.add(
-          "Gatun keeps every token of every layer, windows or not, so that a conversation can be"
+          "every token of every layer is kept, windows or not, so that a conversation can be"
               + " cut back or forked anywhere");
     }
     if (gatunBytes() != bytesWithoutWindows()) {
-      reasons.add("it stores whole blocks of %,d tokens".formatted(KvLayout.DEFAULT_BLOCK_TOKENS));
+      reasons.add("blocks of %,d tokens are whole".formatted(KvLayout.DEFAULT_BLOCK_TOKENS));
     }
     if (cost().gatunCaches() > 1) {
-      reasons.add("it takes %d caches, one for each shape of rows".formatted(cost().gatunCaches()));
+      reasons.add(
+          "there are %d caches, one for each shape of rows".formatted(cost().gatunCaches()));
     }
     return String.join("; ", reasons);
   }

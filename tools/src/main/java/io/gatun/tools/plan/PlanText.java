@@ -60,7 +60,7 @@ final class PlanText {
       text.append('\n');
     }
     for (String note : notes(plan)) {
-      text.append('\n').append(note).append('\n');
+      text.append('\n').append(wrapped("Note: " + note));
     }
     return text.toString();
   }
@@ -122,7 +122,7 @@ final class PlanText {
     List<String> notes = new ArrayList<>(model.notes());
     if (model.contextLimit() > 0 && plan.contextTokens() > model.contextLimit()) {
       notes.add(
-          "Note: %s was made for %s tokens."
+          "%s was made for %s tokens."
               .formatted(model.name(), Amounts.grouped(model.contextLimit())));
     }
     if (!plan.gatunReason().isEmpty()) {
@@ -130,7 +130,7 @@ final class PlanText {
     }
     if (plan.stateBytes() > 0) {
       notes.add(
-          "Note: states have recurrent values in F32 and a convolution's inputs in BF16; they do"
+          "states have recurrent values in F32 and a convolution's inputs in BF16; they do"
               + " not grow.");
     }
     model
@@ -138,7 +138,7 @@ final class PlanText {
         .findFirst()
         .ifPresent(latent ->
             notes.add(
-                "Note: the MHA and MQA lines are for heads of %s, as in DeepSeek-V2, table 1."
+                "the MHA and MQA lines are for heads of %s, as in DeepSeek-V2, table 1."
                     .formatted(
                         latent.headKeyDim() == latent.headValueDim()
                             ? String.valueOf(latent.headValueDim())
@@ -242,6 +242,18 @@ final class PlanText {
       text.append(line.toString().stripTrailing()).append('\n');
     }
     return text.toString();
+  }
+
+  /** A sentence in lines of at most 98 columns. */
+  private static String wrapped(String sentence) {
+    StringBuilder text = new StringBuilder();
+    int column = 0;
+    for (String word : sentence.split(" ")) {
+      boolean fits = column + 1 + word.length() <= 98;
+      text.append(column == 0 ? "" : fits ? " " : "\n").append(word);
+      column = column == 0 || !fits ? word.length() : column + 1 + word.length();
+    }
+    return text.append('\n').toString();
   }
 
   private static int[] widths(List<String[]> table) {

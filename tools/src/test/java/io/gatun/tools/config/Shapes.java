@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,8 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Configs in the forms that models are published in, written down from their documentation, with the
- * bytes that the architecture needs, worked out by hand.
+ * Configs in the forms that models are published in, written down from their documentation, with
+ * the bytes that the architecture needs, worked out by hand.
  */
 final class Shapes {
   static final JsonMapper JSON =
@@ -44,7 +45,7 @@ final class Shapes {
                 (ObjectNode) shape.get("config")));
       }
     } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
+      throw new UncheckedIOException(e);
     }
     return shapes;
   }
