@@ -4,7 +4,7 @@ import io.gatun.bench.work.Heads;
 import io.gatun.bench.work.Storage;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvType;
-import io.gatun.tools.plan.ModelSpec;
+import io.gatun.tools.config.AttentionShape;
 import io.gatun.tools.plan.Plan;
 import java.util.Locale;
 
@@ -43,18 +43,18 @@ public record Series(Storage storage, KvType type, Heads heads, int layers, long
 
   /** What the planner says of it. */
   public Plan plan(long context, double bandwidth) {
-    ModelSpec model =
-        new ModelSpec(
+    AttentionShape model =
+        new AttentionShape(
             name(),
             heads.numHeads(),
             heads.numKvHeads(),
             heads.headDim(),
             heads.headDim(),
             null,
-            ModelSpec.fullAttention(layers),
+            AttentionShape.fullAttention(layers),
             0,
             0,
-            ModelSpec.Source.GIVEN);
+            AttentionShape.Source.GIVEN);
     return new Plan(model, type, context, 1, 0, bandwidth);
   }
 }

@@ -5,8 +5,8 @@ import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
 import io.gatun.tools.cli.Sizes;
 import io.gatun.tools.cli.UserFiles;
-import io.gatun.tools.model.ModelConfig;
-import io.gatun.tools.model.ModelConfigReader;
+import io.gatun.tools.config.ModelConfig;
+import io.gatun.tools.config.ModelConfigReader;
 import io.gatun.tools.model.Tokenizer;
 import io.gatun.tools.plan.CacheCost;
 import java.io.IOException;
@@ -216,8 +216,8 @@ public final class ConvertCommand implements Callable<Integer> {
   }
 
   private String summary(Source source, long nanos) {
-    int before = source.model().numKvHeads();
-    long bytes = CacheCost.of(source.model(), KvType.BF16, 1).bytesPerToken();
+    int before = source.heads().kvHeads();
+    long bytes = CacheCost.of(source.cache(), KvType.BF16, 1).bytesPerToken();
     return String.format(
         Locale.ROOT,
         "%s: %d KV heads -> %d (%s) in %.1f s; a token's K/V in bf16 takes %s -> %s",

@@ -5,7 +5,7 @@ import io.gatun.attention.grad.GqaCore;
 import io.gatun.attention.grad.GqaLayer;
 import io.gatun.attention.grad.GqaWeights;
 import io.gatun.tools.cli.Progress;
-import io.gatun.tools.model.ModelConfig;
+import io.gatun.tools.config.ModelConfig;
 import io.gatun.tools.safetensors.Tensor;
 import java.io.PrintWriter;
 import java.lang.foreign.Arena;

@@ -5,7 +5,7 @@ import io.gatun.attention.grad.GqaCore;
 import io.gatun.attention.grad.GqaLayer;
 import io.gatun.attention.grad.GqaWeights;
 import io.gatun.attention.grad.Products;
-import io.gatun.tools.model.ModelConfig;
+import io.gatun.tools.config.ModelConfig;
 import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.Tensor;
 import java.lang.foreign.Arena;

@@ -3,6 +3,7 @@ package io.gatun.tools.model;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.gatun.cache.GatunException;
 import io.gatun.tools.cli.UserFiles;
+import io.gatun.tools.config.JsonFields;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

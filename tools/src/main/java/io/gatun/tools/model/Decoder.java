@@ -7,6 +7,7 @@ import io.gatun.attention.Team;
 import io.gatun.attention.TokenTree;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvShape;
+import io.gatun.tools.config.ModelConfig;
 import io.gatun.tools.matrix.Activations;
 import io.gatun.tools.matrix.MatrixProduct;
 import io.gatun.tools.matrix.Projection;

@@ -4,6 +4,8 @@ import io.gatun.attention.Team;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvType;
 import io.gatun.store.Fingerprint;
+import io.gatun.tools.config.ModelConfig;
+import io.gatun.tools.config.ModelConfigReader;
 import io.gatun.tools.matrix.Matrix;
 import io.gatun.tools.safetensors.Checkpoint;
 import java.lang.foreign.Arena;

@@ -4,6 +4,7 @@ import io.gatun.attention.Team;
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvType;
+import io.gatun.tools.config.ModelConfig;
 import io.gatun.tools.matrix.Matrix;
 import io.gatun.tools.matrix.MatrixProduct;
 import io.gatun.tools.yardstick.FmaPeak;

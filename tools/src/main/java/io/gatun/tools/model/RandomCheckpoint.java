@@ -3,6 +3,8 @@ package io.gatun.tools.model;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.gatun.cache.GatunException;
 import io.gatun.tools.cli.PrivateFiles;
+import io.gatun.tools.config.ModelConfig;
+import io.gatun.tools.config.ModelConfigReader;
 import io.gatun.tools.safetensors.CheckpointWriter;
 import io.gatun.tools.safetensors.TensorSpec;
 import io.gatun.tools.safetensors.TensorType;

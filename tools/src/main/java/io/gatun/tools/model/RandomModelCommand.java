@@ -1,6 +1,7 @@
 package io.gatun.tools.model;
 
 import io.gatun.tools.cli.Progress;
+import io.gatun.tools.config.ModelConfig;
 import io.gatun.tools.safetensors.TensorType;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;

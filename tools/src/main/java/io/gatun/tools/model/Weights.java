@@ -1,5 +1,6 @@
 package io.gatun.tools.model;
 
+import io.gatun.tools.config.ModelConfig;
 import io.gatun.tools.matrix.Matrix;
 import io.gatun.tools.matrix.WeightType;
 import io.gatun.tools.safetensors.Checkpoint;

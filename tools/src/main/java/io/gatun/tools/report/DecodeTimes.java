@@ -7,10 +7,10 @@ import io.gatun.cache.KvCache;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvType;
 import io.gatun.cache.KvView;
+import io.gatun.tools.config.AttentionShape;
 import io.gatun.tools.model.Decoder;
 import io.gatun.tools.model.Model;
 import io.gatun.tools.model.Timings;
-import io.gatun.tools.plan.ModelSpec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -89,7 +89,7 @@ final class DecodeTimes {
    * Seconds of attention in one step of a model of this shape, all layers: the fastest layer
    * of many, times their number, one after the other so that no cache holds them.
    */
-  static double attention(ModelSpec model, KvType type, int context, long bytes, Team team) {
+  static double attention(AttentionShape model, KvType type, int context, long bytes, Team team) {
     int keyDim = model.kvShape(1).keyDim();
     long layerBytes = io.gatun.cache.KvLayout.of(model.kvShape(1), type).bytesPerToken() * context;
     int layers = Math.clamp(bytes / layerBytes, 1, 256);

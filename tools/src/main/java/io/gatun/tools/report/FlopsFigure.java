@@ -1,6 +1,6 @@
 package io.gatun.tools.report;
 
-import io.gatun.tools.plan.ModelSpec;
+import io.gatun.tools.config.AttentionShape;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -11,7 +11,7 @@ final class FlopsFigure {
 
   private FlopsFigure() {}
 
-  static Figure of(ModelSpec model) {
+  static Figure of(AttentionShape model) {
     // A latent or unknown model is shown by heads as wide as its own and a hidden size of all
     // heads.
     int hidden = model.hiddenSize() > 0 ? model.hiddenSize() : model.numHeads() * model.keyDim();

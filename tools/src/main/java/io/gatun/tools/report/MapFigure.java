@@ -3,12 +3,12 @@ package io.gatun.tools.report;
 import com.sun.management.OperatingSystemMXBean;
 import io.gatun.attention.Team;
 import io.gatun.cache.KvType;
+import io.gatun.tools.cli.Amounts;
 import io.gatun.tools.cli.Progress;
 import io.gatun.tools.cli.Sizes;
+import io.gatun.tools.config.AttentionShape;
 import io.gatun.tools.model.Model;
-import io.gatun.tools.plan.Amounts;
 import io.gatun.tools.plan.CacheCost;
-import io.gatun.tools.plan.ModelSpec;
 import io.gatun.tools.plan.ReadBandwidth;
 import java.awt.Color;
 import java.lang.management.ManagementFactory;
@@ -39,11 +39,11 @@ final class MapFigure {
     256L << 20, 1L << 30, 4L << 30, 16L << 30, 64L << 30, 256L << 30, Long.MAX_VALUE
   };
 
-  private final ModelSpec model;
+  private final AttentionShape model;
   private final long memory =
       ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
 
-  private MapFigure(ModelSpec model) {
+  private MapFigure(AttentionShape model) {
     this.model = model;
   }
 
@@ -55,7 +55,7 @@ final class MapFigure {
    * @param name how the page calls that one
    * @param measured whether to measure; otherwise only the map is drawn
    */
-  static Figure of(ModelSpec spec, Model run, String name, boolean measured, Team team) {
+  static Figure of(AttentionShape spec, Model run, String name, boolean measured, Team team) {
     MapFigure figure = new MapFigure(spec);
     List<Figure.Chart> charts = new ArrayList<>();
     List<Table> tables = new ArrayList<>();
@@ -86,15 +86,15 @@ final class MapFigure {
   }
 
   private long bytes(int kvHeads, long context) {
-    ModelSpec m =
-        new ModelSpec(
+    AttentionShape m =
+        new AttentionShape(
             model.name(),
             kvHeads,
             kvHeads,
             model.keyDim(),
             model.valueDim(),
             null,
-            ModelSpec.fullAttention(model.kvLayers()),
+            AttentionShape.fullAttention(model.kvLayers()),
             0,
             0,
             model.source());

@@ -1,11 +1,11 @@
 package io.gatun.tools.report;
 
 import io.gatun.cache.KvType;
+import io.gatun.tools.cli.Amounts;
 import io.gatun.tools.cli.Sizes;
-import io.gatun.tools.plan.Amounts;
+import io.gatun.tools.config.AttentionShape;
+import io.gatun.tools.config.ModelCatalog;
 import io.gatun.tools.plan.CacheCost;
-import io.gatun.tools.plan.ModelCatalog;
-import io.gatun.tools.plan.ModelSpec;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -48,7 +48,7 @@ final class ModelsFigure {
             "2-models",
             "K/V of one sequence at the model's own context, sliding windows counted",
             header.toArray(String[]::new));
-    for (ModelSpec model : ModelCatalog.all()) {
+    for (AttentionShape model : ModelCatalog.all()) {
       List<Object> row = new ArrayList<>();
       row.add(model.name());
       row.add(model.numHeads() + "/" + (model.latent() == null ? model.numKvHeads() : "latent"));
@@ -56,7 +56,7 @@ final class ModelsFigure {
       for (KvType type : types) {
         row.add(Sizes.human(CacheCost.of(model, type, 1).bytesAt(model.contextLimit())));
       }
-      row.add(model.source() == ModelSpec.Source.CHECKED ? "its config" : "memory");
+      row.add(model.source() == AttentionShape.Source.CHECKED ? "its config" : "memory");
       table.row(row.toArray());
     }
     Map<String, double[]> series = new LinkedHashMap<>();
@@ -88,7 +88,7 @@ final class ModelsFigure {
   private static List<String> labels() {
     List<String> labels = new ArrayList<>();
     for (String name : SHOWN) {
-      ModelSpec model = ModelCatalog.find(name);
+      AttentionShape model = ModelCatalog.find(name);
       labels.add(name + " @" + Charts.tokens(model.contextLimit()));
     }
     return labels;

@@ -1,10 +1,10 @@
 package io.gatun.tools.report;
 
 import io.gatun.cache.KvType;
+import io.gatun.tools.cli.Amounts;
 import io.gatun.tools.cli.Sizes;
-import io.gatun.tools.plan.Amounts;
+import io.gatun.tools.config.AttentionShape;
 import io.gatun.tools.plan.CacheCost;
-import io.gatun.tools.plan.ModelSpec;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -16,7 +16,7 @@ final class ProjectionFigure {
   private ProjectionFigure() {}
 
   /** The figure for the small example and for {@code model}. */
-  static Figure of(ModelSpec model) {
+  static Figure of(AttentionShape model) {
     AttentionCost small = new AttentionCost(512, 8, 8, 64);
     AttentionCost tiny = new AttentionCost(64, 8, 2, 8);
     List<Figure.Chart> charts = new ArrayList<>();
@@ -115,18 +115,18 @@ final class ProjectionFigure {
     tables.add(table);
   }
 
-  private static ModelSpec oneLayer(AttentionCost c) {
-    return new ModelSpec(
+  private static AttentionShape oneLayer(AttentionCost c) {
+    return new AttentionShape(
         "one layer",
         c.numHeads(),
         c.numKvHeads(),
         c.headDim(),
         c.headDim(),
         null,
-        ModelSpec.fullAttention(1),
+        AttentionShape.fullAttention(1),
         c.hidden(),
         0,
-        ModelSpec.Source.GIVEN);
+        AttentionShape.Source.GIVEN);
   }
 
   private static String percent(double value) {

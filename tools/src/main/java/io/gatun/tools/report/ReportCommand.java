@@ -6,10 +6,10 @@ import io.gatun.cache.GatunException;
 import io.gatun.tools.cli.Sizes;
 import io.gatun.tools.cli.UserFiles;
 import io.gatun.tools.cli.UserFolders;
+import io.gatun.tools.config.AttentionShape;
+import io.gatun.tools.config.ModelCatalog;
 import io.gatun.tools.convert.ConvertCommand;
 import io.gatun.tools.model.Model;
-import io.gatun.tools.plan.ModelCatalog;
-import io.gatun.tools.plan.ModelSpec;
 import io.gatun.tools.recall.Recall;
 import java.io.IOException;
 import java.io.InputStream;
@@ -102,7 +102,7 @@ public final class ReportCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--threads is %d, not at least 1".formatted(threads));
     }
-    ModelSpec shape = shape();
+    AttentionShape shape = shape();
     Path folder =
         run != null ? run : Recall.ensure(UserFolders.data().resolve("models").resolve("recall"));
     String name =
@@ -150,7 +150,7 @@ public final class ReportCommand implements Callable<Integer> {
     }
   }
 
-  private ModelSpec shape() {
+  private AttentionShape shape() {
     try {
       return ModelCatalog.find(modelName);
     } catch (GatunException e) {
@@ -175,7 +175,7 @@ public final class ReportCommand implements Callable<Integer> {
     return passage.substring(0, 56) + passage.substring(0, 40);
   }
 
-  private String introduction(ModelSpec shape, String name, int cores) {
+  private String introduction(AttentionShape shape, String name, int cores) {
     OperatingSystemMXBean machine =
         ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
     StringBuilder html = new StringBuilder();

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvType;
+import io.gatun.tools.config.AttentionShape;
+import io.gatun.tools.config.ModelCatalog;
 import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -14,21 +16,21 @@ import org.junit.jupiter.api.Test;
 class CacheCostTest {
   private static final long GIB = 1L << 30;
 
-  private static ModelSpec model(int layers, int heads, int kvHeads, int headDim) {
-    return new ModelSpec(
+  private static AttentionShape model(int layers, int heads, int kvHeads, int headDim) {
+    return new AttentionShape(
         "test",
         heads,
         kvHeads,
         headDim,
         headDim,
         null,
-        ModelSpec.fullAttention(layers),
+        AttentionShape.fullAttention(layers),
         0,
         0,
-        ModelSpec.Source.GIVEN);
+        AttentionShape.Source.GIVEN);
   }
 
-  private static long bytes(ModelSpec model, KvType type, long tokens) {
+  private static long bytes(AttentionShape model, KvType type, long tokens) {
     return CacheCost.of(model, type, 1).bytesAt(tokens);
   }
 
@@ -106,7 +108,7 @@ class CacheCostTest {
     List<String[]> rows = ModelCatalog.rows();
     assertThat(rows).hasSize(47);
     for (String[] row : rows) {
-      ModelSpec model = ModelCatalog.find(row[0]);
+      AttentionShape model = ModelCatalog.find(row[0]);
       assertThat(CacheCost.of(model, KvType.F16, 1).bytesPerToken())
           .as(row[0])
           .isEqualTo(Long.parseLong(row[13]));
@@ -115,7 +117,7 @@ class CacheCostTest {
 
   @Test
   void theBudgetIsUsedToTheLastToken() {
-    for (ModelSpec model : ModelCatalog.all()) {
+    for (AttentionShape model : ModelCatalog.all()) {
       CacheCost cost = CacheCost.of(model, KvType.BF16, 3);
       long budget = 24 * GIB;
       cost.maxTokens(budget)
@@ -142,10 +144,11 @@ class CacheCostTest {
 
   @Test
   void layersWithoutKeysAndValuesCostNothing() {
-    List<Long> windows = new java.util.ArrayList<>(Collections.nCopies(3, ModelSpec.NO_KV));
-    windows.add(ModelSpec.FULL);
-    ModelSpec hybrid =
-        new ModelSpec("hybrid", 8, 2, 64, 64, null, windows, 0, 0, ModelSpec.Source.GIVEN);
+    List<Long> windows = new java.util.ArrayList<>(Collections.nCopies(3, AttentionShape.NO_KV));
+    windows.add(AttentionShape.FULL);
+    AttentionShape hybrid =
+        new AttentionShape(
+            "hybrid", 8, 2, 64, 64, null, windows, 0, 0, AttentionShape.Source.GIVEN);
     assertThat(bytes(hybrid, KvType.F32, 1000)).isEqualTo(1_024_000);
     assertThat(hybrid.kvLayers()).isEqualTo(1);
   }

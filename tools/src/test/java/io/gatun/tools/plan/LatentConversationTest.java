@@ -13,6 +13,7 @@ import io.gatun.cache.KvType;
 import io.gatun.store.Conversation;
 import io.gatun.store.ConversationStore;
 import io.gatun.store.Fingerprint;
+import io.gatun.tools.config.AttentionShape;
 import io.gatun.tools.inspect.InspectCommand;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -69,18 +70,18 @@ class LatentConversationTest {
     assertThat(facts.get("valuesInKeys").asBoolean()).isTrue();
     assertThat(facts.get("keyDim").asInt()).isEqualTo(LATENT + ROPE);
     assertThat(facts.get("valueDim").asInt()).isEqualTo(LATENT);
-    ModelSpec planned =
-        new ModelSpec(
+    AttentionShape planned =
+        new AttentionShape(
             "latent",
             HEADS,
             1,
             NOPE,
             VALUE,
-            new ModelSpec.Latent(LATENT, ROPE),
-            ModelSpec.fullAttention(LAYERS),
+            new AttentionShape.Latent(LATENT, ROPE),
+            AttentionShape.fullAttention(LAYERS),
             0,
             0,
-            ModelSpec.Source.GIVEN);
+            AttentionShape.Source.GIVEN);
     assertThat(facts.get("bytesPerToken").asLong())
         .isEqualTo(CacheCost.of(planned, KvType.BF16, 1).bytesPerToken())
         .isEqualTo(LAYERS * (LATENT + ROPE) * 2L);

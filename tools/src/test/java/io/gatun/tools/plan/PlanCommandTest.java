@@ -127,6 +127,58 @@ class PlanCommandTest {
   }
 
   @Test
+  void theLayersOfAConfigByKindAndTheRulesThatWereUsed(@TempDir Path folder) throws IOException {
+    Files.writeString(
+        folder.resolve("config.json"),
+        """
+        {"model_type": "gemma2", "num_hidden_layers": 4, "num_attention_heads": 4,
+         "num_key_value_heads": 2, "head_dim": 64, "hidden_size": 256, "sliding_window": 1000}\
+        """);
+    assertThat(run("--config " + folder + " --bandwidth none --context 2000")).isZero();
+    assertThat(out.toString())
+        .contains("read by the rules of Gemma 2 (model_type gemma2)")
+        .containsPattern("2 +K/V of the last 1,000 tokens +4 on 2 x 64 +512 a token")
+        .containsPattern("2 +K/V of every token +4 on 2 x 64 +512 a token")
+        .containsPattern("as Gatun keeps it +4.00 MiB +4,194,304 bytes")
+        .contains("4,194,304 bytes as Gatun keeps it: every token of every layer is kept")
+        .doesNotContain("any number of");
+    assertThat(out.toString().lines()).allMatch(line -> line.length() <= 120);
+  }
+
+  @Test
+  void aKeyThatIsNotUnderstoodEndsThePlanningWithoutAFigure(@TempDir Path folder)
+      throws IOException {
+    Files.writeString(
+        folder.resolve("config.json"),
+        """
+        {"model_type": "llama", "num_hidden_layers": 4, "num_attention_heads": 4,
+         "hidden_size": 256, "kv_reuse_pattern": [0, 1]}\
+        """);
+    assertThat(run("--config " + folder + " --bandwidth none")).isEqualTo(1);
+    assertThat(out.toString()).isEmpty();
+    assertThat(err.toString())
+        .contains("kv_reuse_pattern is [0,1]")
+        .contains("--layers")
+        .doesNotContain("Exception");
+  }
+
+  @Test
+  void jsonOfLayersThatDiffer(@TempDir Path folder) throws IOException {
+    Files.writeString(
+        folder.resolve("config.json"),
+        """
+        {"model_type": "jamba", "num_hidden_layers": 4, "num_attention_heads": 4, "hidden_size": 64,
+         "num_key_value_heads": 1, "attn_layer_period": 2, "mamba_d_state": 16}\
+        """);
+    JsonNode plan = json("--config " + folder + " --bandwidth none --context 1024");
+    assertThat(plan.get("rules").asText()).contains("Jamba");
+    assertThat(plan.get("layerKinds")).hasSize(2);
+    assertThat(plan.get("stateBytes").asLong()).isEqualTo(2 * 128 * (16 * 4 + 3 * 2));
+    assertThat(plan.get("numKvHeads").asInt()).isEqualTo(1);
+    assertThat(plan.get("crossBytesPerPosition").asLong()).isZero();
+  }
+
+  @Test
   void aMeasuredBandwidthIsOneThatAMachineCanHave() {
     double rate = ReadBandwidth.measure(16 << 20, 2, 1);
     assertThat(rate).isBetween(1e8, 1e13);

@@ -1,4 +1,4 @@
-package io.gatun.tools.model;
+package io.gatun.tools.config;
 
 import io.gatun.attention.RopeConfig;
 import io.gatun.cache.KvShape;
@@ -84,7 +84,7 @@ public record ModelConfig(
    * The numbers that enter keys and values, spelt out for a fingerprint: a change of this text makes
    * stored conversations unreadable.
    */
-  String text() {
+  public String text() {
     return String.join(
         "; ",
         "gatun model 1",

@@ -1,7 +1,8 @@
-package io.gatun.tools.plan;
+package io.gatun.tools.config;
 
 import io.gatun.cache.GatunException;
 import io.gatun.cache.KvShape;
+import io.gatun.tools.cli.Amounts;
 import java.util.Collections;
 import java.util.List;
 
@@ -19,7 +20,7 @@ import java.util.List;
  * @param contextLimit tokens that the model was made for, 0 if not known
  * @param source how well the numbers are known
  */
-public record ModelSpec(
+public record AttentionShape(
     String name,
     int numHeads,
     int numKvHeads,
@@ -69,7 +70,7 @@ public record ModelSpec(
   public record Latent(int latentDim, int ropeDim) {}
 
   /** Checks the numbers against each other; the message names the wrong one. */
-  public ModelSpec {
+  public AttentionShape {
     windows = List.copyOf(windows);
     if (windows.isEmpty()) {
       throw new GatunException("%s: layers is 0, not at least 1".formatted(name));
@@ -129,15 +130,15 @@ public record ModelSpec(
   }
 
   /** The same layers and windows with another number of KV heads, each head cached as it is. */
-  public ModelSpec withKvHeads(int kvHeads) {
-    return new ModelSpec(
+  public AttentionShape withKvHeads(int kvHeads) {
+    return new AttentionShape(
         name, numHeads, kvHeads, keyDim, valueDim, null, windows, hiddenSize, contextLimit, source);
   }
 
   /** The same heads where every layer attends to everything. */
-  public ModelSpec withoutWindows() {
+  public AttentionShape withoutWindows() {
     List<Long> open = windows.stream().map(w -> w > 0 ? FULL : w).toList();
-    return new ModelSpec(
+    return new AttentionShape(
         name,
         numHeads,
         numKvHeads,
@@ -151,9 +152,9 @@ public record ModelSpec(
   }
 
   /** The same heads where every layer that holds K/V has this window. */
-  public ModelSpec withWindow(long window) {
+  public AttentionShape withWindow(long window) {
     List<Long> all = windows.stream().map(w -> w == NO_KV ? NO_KV : window).toList();
-    return new ModelSpec(
+    return new AttentionShape(
         name,
         numHeads,
         numKvHeads,

@@ -1,11 +1,10 @@
-package io.gatun.tools.model;
+package io.gatun.tools.config;
 
 import io.gatun.attention.RopeConfig;
 import io.gatun.cache.GatunException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 
 /**
@@ -50,28 +49,23 @@ public final class ModelConfigReader {
 
   private ModelConfig config(Path folder) {
     refuseWhatIsNotComputed();
-    int layers = json.count("num_hidden_layers", 1, 1 << 16);
     int hiddenSize = json.count("hidden_size", 1, MAX_DIM);
     int intermediateSize = json.count("intermediate_size", 1, MAX_DIM);
     int vocabSize = json.count("vocab_size", 1, MAX_VOCAB);
-    int numHeads = json.count("num_attention_heads", 1, 1 << 16);
-    int numKvHeads = json.count("num_key_value_heads", 1, 1 << 16, numHeads);
-    if (numHeads % numKvHeads != 0) {
-      throw new GatunException(
-          "%s: num_attention_heads is %d, not a multiple of num_key_value_heads, %d"
-              .formatted(json.where(), numHeads, numKvHeads));
-    }
-    int headDim = headDim(hiddenSize, numHeads);
+    ModelCache cache =
+        ModelCacheReader.read(json, folder.toAbsolutePath().getFileName().toString());
+    Kept.Heads heads = cache.heads();
+    int headDim = headDim(heads);
     int maxPositions = json.count("max_position_embeddings", 1, Integer.MAX_VALUE, 0);
     boolean attentionBias = json.flag("attention_bias", false);
     return new ModelConfig(
         type,
-        layers,
+        cache.layers().size(),
         hiddenSize,
         intermediateSize,
         vocabSize,
-        numHeads,
-        numKvHeads,
+        heads.queryHeads(),
+        heads.kvHeads(),
         headDim,
         json.positive("rms_norm_eps", 1e-6),
         rope(headDim, maxPositions),
@@ -80,7 +74,7 @@ public final class ModelConfigReader {
         is("llama") && json.flag("mlp_bias", false),
         is("qwen3"),
         json.flag("tie_word_embeddings", false),
-        windows(layers),
+        windows(cache),
         maxPositions,
         eosIds(folder, vocabSize));
   }
@@ -93,7 +87,9 @@ public final class ModelConfigReader {
     JsonFields quantization = json.object("quantization_config");
     if (quantization != null) {
       throw new GatunException(
-          "%s: the checkpoint is quantized (quant_method %s), and Gatun computes with F32, F16 and BF16 weights; use the model's unquantized checkpoint"
+          ("%s: the checkpoint is quantized (quant_method %s), and Gatun computes"
+                  + " with F32, F16 and BF16 weights; use the model's unquantized"
+                  + " checkpoint")
               .formatted(json.where(), quantization.text("quant_method", "not given")));
     }
     String activation = json.text("hidden_act", "silu");
@@ -103,22 +99,13 @@ public final class ModelConfigReader {
     }
   }
 
-  private int headDim(int hiddenSize, int numHeads) {
-    if (!json.has("head_dim") && is("qwen3")) {
-      return 128;
-    }
-    if (!json.has("head_dim") && hiddenSize % numHeads != 0) {
-      throw new GatunException(
-          "%s: without head_dim, hidden_size, %d, must be a multiple of num_attention_heads, %d"
-              .formatted(json.where(), hiddenSize, numHeads));
-    }
-    int headDim = json.count("head_dim", 2, 1 << 16, hiddenSize / numHeads);
-    if (headDim % 2 != 0) {
+  private int headDim(Kept.Heads heads) {
+    if (heads.keyDim() % 2 != 0) {
       throw new GatunException(
           "%s: heads are %d wide, and a rotary embedding needs an even width"
-              .formatted(json.where(), headDim));
+              .formatted(json.where(), heads.keyDim()));
     }
-    return headDim;
+    return heads.keyDim();
   }
 
   /** Older files have rope_theta and rope_scaling, newer ones both in rope_parameters. */
@@ -168,60 +155,18 @@ public final class ModelConfigReader {
     }
   }
 
-  private List<Integer> windows(int layers) {
-    int window = window();
-    if (json.has("layer_types")) {
-      return windowsByType(json.texts("layer_types"), layers, window);
-    }
-    if (is("llama") || window == 0) {
-      return Collections.nCopies(layers, 0);
-    }
-    if (is("mistral")) {
-      return Collections.nCopies(layers, window);
-    }
-    // Qwen: the first max_window_layers layers attend to everything.
-    int full = json.count("max_window_layers", 0, 1 << 16, 28);
+  /** The window of each layer, 0 for all tokens; what the layers keep was read before. */
+  private List<Integer> windows(ModelCache cache) {
     List<Integer> windows = new ArrayList<>();
-    for (int layer = 0; layer < layers; layer++) {
-      windows.add(layer < full ? 0 : window);
-    }
-    return windows;
-  }
-
-  /** Tokens of the sliding window; 0 if there is none. */
-  private int window() {
-    boolean qwen = is("qwen2") || is("qwen3");
-    if (is("llama") || (qwen && !json.flag("use_sliding_window", false))) {
-      return 0;
-    }
-    // Hugging Face takes 4,096 where the field is not written; a null there means no window.
-    int otherwise = json.mentions("sliding_window") ? 0 : 4096;
-    return json.count("sliding_window", 1, Integer.MAX_VALUE, otherwise);
-  }
-
-  private List<Integer> windowsByType(List<String> types, int layers, int window) {
-    if (types.size() != layers) {
-      throw new GatunException(
-          "%s: layer_types has %d entries for %d layers"
-              .formatted(json.where(), types.size(), layers));
-    }
-    List<Integer> windows = new ArrayList<>();
-    for (String layerType : types) {
-      switch (layerType) {
-        case "full_attention" -> windows.add(0);
-        case "sliding_attention" -> {
-          if (window == 0) {
-            throw new GatunException(
-                "%s: layer_types has sliding_attention, but no sliding_window is in use"
-                    .formatted(json.where()));
-          }
-          windows.add(window);
-        }
-        default ->
-            throw new GatunException(
-                "%s: layer type '%s' is not one that Gatun computes (full_attention, sliding_attention)"
-                    .formatted(json.where(), layerType));
+    for (LayerCache layer : cache.layers()) {
+      if (layer.kept().size() != 1
+          || !(layer.kept().getFirst() instanceof Kept.Heads heads)
+          || heads.span().kind() == Span.Kind.CHUNK) {
+        throw new GatunException(
+            "%s: layer %d keeps %s, and Gatun computes attention to all tokens or to a window"
+                .formatted(json.where(), windows.size(), layer.kept()));
       }
+      windows.add(Math.toIntExact(heads.span().tokens()));
     }
     return windows;
   }

@@ -1,4 +1,4 @@
-package io.gatun.tools.plan;
+package io.gatun.tools.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package io.gatun.tools.plan;
+package io.gatun.tools.cli;
 
 import io.gatun.cache.GatunException;
 import java.math.BigDecimal;
@@ -8,7 +8,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Numbers as people write them, besides the byte sizes of {@link io.gatun.tools.cli.Sizes}. Tokens:
+ * Numbers as people write them, besides the byte sizes of {@link Sizes}. Tokens:
  * {@code 4096}, {@code 100,000}, {@code 128k} = 128 x 1,024 = 131,072, {@code 1m} = 1,048,576.
  */
 public final class Amounts {

@@ -1,4 +1,4 @@
-package io.gatun.tools.plan;
+package io.gatun.tools.config;
 
 import io.gatun.cache.GatunException;
 import java.io.BufferedReader;
@@ -17,12 +17,12 @@ public final class ModelCatalog {
   private static final String FILE = "models.csv";
   private static final int COLUMNS = 14;
 
-  private static final List<ModelSpec> MODELS = read();
+  private static final List<AttentionShape> MODELS = read();
 
   private ModelCatalog() {}
 
   /** All of them, in the order of the file. */
-  public static List<ModelSpec> all() {
+  public static List<AttentionShape> all() {
     return MODELS;
   }
 
@@ -32,10 +32,10 @@ public final class ModelCatalog {
    *
    * @throws GatunException if none or more than one fits; it names those that come near
    */
-  public static ModelSpec find(String name) {
+  public static AttentionShape find(String name) {
     String wanted = plain(name);
-    List<ModelSpec> begins = new ArrayList<>();
-    for (ModelSpec model : MODELS) {
+    List<AttentionShape> begins = new ArrayList<>();
+    for (AttentionShape model : MODELS) {
       String known = plain(model.name());
       if (known.equals(wanted)) {
         return model;
@@ -47,18 +47,18 @@ public final class ModelCatalog {
     if (begins.size() == 1) {
       return begins.getFirst();
     }
-    List<ModelSpec> near = begins.isEmpty() ? near(wanted) : begins;
+    List<AttentionShape> near = begins.isEmpty() ? near(wanted) : begins;
     String hint =
         near.isEmpty()
             ? ""
-            : "; near: " + String.join(", ", near.stream().map(ModelSpec::name).toList());
+            : "; near: " + String.join(", ", near.stream().map(AttentionShape::name).toList());
     throw new GatunException(
         "%s model is called '%s'%s. `gatun plan --list` names all, --config reads any config.json"
             .formatted(begins.isEmpty() ? "no known" : "more than one", name, hint));
   }
 
   /** Models that share the letters before the first digit, as {@code llama} in {@code Llama-9}. */
-  private static List<ModelSpec> near(String wanted) {
+  private static List<AttentionShape> near(String wanted) {
     String family = wanted.replaceFirst("[0-9].*", "");
     if (family.length() < 3) {
       return List.of();
@@ -70,8 +70,8 @@ public final class ModelCatalog {
     return name.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]", "");
   }
 
-  private static List<ModelSpec> read() {
-    List<ModelSpec> models = new ArrayList<>();
+  private static List<AttentionShape> read() {
+    List<AttentionShape> models = new ArrayList<>();
     for (String[] f : rows()) {
       models.add(parse(f));
     }
@@ -79,7 +79,7 @@ public final class ModelCatalog {
   }
 
   /** The fields of every line but comments and the header. */
-  static List<String[]> rows() {
+  public static List<String[]> rows() {
     List<String[]> rows = new ArrayList<>();
     try (InputStream in = ModelCatalog.class.getResourceAsStream(FILE);
         BufferedReader lines =
@@ -100,24 +100,24 @@ public final class ModelCatalog {
     return rows;
   }
 
-  private static ModelSpec parse(String[] f) {
+  private static AttentionShape parse(String[] f) {
     int layers = Integer.parseInt(f[1]);
     int sliding = Integer.parseInt(f[6]);
     long window = Long.parseLong(f[7]);
     // Which layers slide does not matter for the bytes, only how many.
     List<Long> windows = new ArrayList<>(Collections.nCopies(sliding, window));
-    windows.addAll(Collections.nCopies(layers - sliding, ModelSpec.FULL));
+    windows.addAll(Collections.nCopies(layers - sliding, AttentionShape.FULL));
     int latentDim = Integer.parseInt(f[8]);
-    return new ModelSpec(
+    return new AttentionShape(
         f[0],
         Integer.parseInt(f[2]),
         Integer.parseInt(f[3]),
         Integer.parseInt(f[4]),
         Integer.parseInt(f[5]),
-        latentDim == 0 ? null : new ModelSpec.Latent(latentDim, Integer.parseInt(f[9])),
+        latentDim == 0 ? null : new AttentionShape.Latent(latentDim, Integer.parseInt(f[9])),
         windows,
         Integer.parseInt(f[10]),
         Long.parseLong(f[11]),
-        f[12].equals("checked") ? ModelSpec.Source.CHECKED : ModelSpec.Source.MEMORY);
+        f[12].equals("checked") ? AttentionShape.Source.CHECKED : AttentionShape.Source.MEMORY);
   }
 }
