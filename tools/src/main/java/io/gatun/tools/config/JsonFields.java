@@ -176,6 +176,14 @@ public final class JsonFields {
     return new JsonFields(where + ", " + name, node);
   }
 
+  /** The names of all fields that are not null. */
+  public List<String> names() {
+    List<String> names = new ArrayList<>();
+    object.fieldNames().forEachRemaining(names::add);
+    names.removeIf(name -> !has(name));
+    return names;
+  }
+
   public GatunException wrong(String name, JsonNode found, String expected) {
     return new GatunException("%s: %s is %s, not %s".formatted(where, name, found, expected));
   }
