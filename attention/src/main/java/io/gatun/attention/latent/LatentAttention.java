@@ -155,7 +155,12 @@ public final class LatentAttention implements AutoCloseable {
    * @param out as for {@link #attend}
    */
   public void attendTree(
-      KvView view, int layer, TokenTree tree, MemorySegment up, MemorySegment q, MemorySegment out) {
+      KvView view,
+      int layer,
+      TokenTree tree,
+      MemorySegment up,
+      MemorySegment q,
+      MemorySegment out) {
     this.tree = tree;
     try {
       attend(view, layer, tree.tokens(), up, q, out);

@@ -59,16 +59,7 @@ public sealed interface AttentionForm {
     public static Heads of(int numHeads, int numKvHeads, int headDim) {
       double scale = 1 / Math.sqrt(headDim);
       return new Heads(
-          numHeads,
-          numKvHeads,
-          headDim,
-          scale,
-          0,
-          HeadNorm.NONE,
-          false,
-          false,
-          false,
-          false);
+          numHeads, numKvHeads, headDim, scale, 0, HeadNorm.NONE, false, false, false, false);
     }
 
     /** The same with another scale. */
@@ -125,31 +116,13 @@ public sealed interface AttentionForm {
     /** The same with queries, keys and values in one tensor. */
     public Heads withFusedTensor() {
       return new Heads(
-          numHeads,
-          numKvHeads,
-          headDim,
-          scale,
-          softCap,
-          norm,
-          qkvBias,
-          outputBias,
-          true,
-          sinks);
+          numHeads, numKvHeads, headDim, scale, softCap, norm, qkvBias, outputBias, true, sinks);
     }
 
     /** The same with a learned sink for each head. */
     public Heads withSinks() {
       return new Heads(
-          numHeads,
-          numKvHeads,
-          headDim,
-          scale,
-          softCap,
-          norm,
-          qkvBias,
-          outputBias,
-          fused,
-          true);
+          numHeads, numKvHeads, headDim, scale, softCap, norm, qkvBias, outputBias, fused, true);
     }
 
     @Override

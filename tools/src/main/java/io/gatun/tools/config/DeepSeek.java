@@ -27,7 +27,8 @@ final class DeepSeek {
     demand(f, "scoring_func", "softmax");
     f.refuse(
         "norm_topk_prob",
-        "transformers leaves the weights of the chosen experts as they are, the model's first code divides them by their sum; no published model has it");
+        "transformers leaves the weights of the chosen experts as they are, the model's first code"
+            + " divides them by their sum; no published model has it");
     String method = json.text("topk_method", "greedy");
     boolean grouped = method.equals("group_limited_greedy");
     if (!grouped && !method.equals("greedy")) {
@@ -132,9 +133,7 @@ final class DeepSeek {
     for (int layer = 0; layer < f.layers(); layer++) {
       layers.add(
           new LayerForm(
-              0,
-              rope,
-              layer < dense ? Dense.of(f.intermediateSize(), activation) : experts));
+              0, rope, layer < dense ? Dense.of(f.intermediateSize(), activation) : experts));
     }
     return f.config(attention, ResidualStream.PLAIN, layers, 1e-6, false);
   }
@@ -147,18 +146,17 @@ final class DeepSeek {
           "%s: num_key_value_heads is %s, and latent attention has as many as query heads, %d"
               .formatted(json.where(), json.get("num_key_value_heads"), heads));
     }
-    int nope = f.width("qk_nope_head_dim");
-    int rotary = f.width("qk_rope_head_dim");
+    Kept.Latent kept = f.latent();
     // A null there means that queries are not compressed; where it is absent, 1,536.
     int rank = json.count("q_lora_rank", 1, 1 << 20, json.mentions("q_lora_rank") ? 0 : 1536);
     return new Latent(
         heads,
         rank,
-        f.width("kv_lora_rank"),
-        nope,
-        rotary,
-        f.width("v_head_dim"),
-        f.rope().scoreFactor() / Math.sqrt((double) nope + rotary),
+        kept.latentDim(),
+        kept.headKeyDim(),
+        kept.ropeDim(),
+        kept.headValueDim(),
+        f.rope().scoreFactor() / Math.sqrt((double) kept.headKeyDim() + kept.ropeDim()),
         json.flag("attention_bias", false),
         interleaved);
   }

@@ -111,8 +111,7 @@ public sealed interface FeedForward {
       double scaling) {
     /** Without groups and biases. */
     public static Router of(int chosen, Scoring scoring, boolean normalised) {
-      return new Router(
-          chosen, scoring, 1, 1, GroupScore.BEST, false, false, normalised, 1);
+      return new Router(chosen, scoring, 1, 1, GroupScore.BEST, false, false, normalised, 1);
     }
   }
 }

@@ -24,11 +24,10 @@ final class Gemma {
   static ModelConfig gemma2(ModelFields f) {
     Heads heads = heads(f).withSoftCap(f.cap("attn_logit_softcapping", 50));
     RopeConfig rope = f.rope().whole(heads.headDim(), 10_000);
-    List<Integer> windows = f.windowsByPeriod(f.slidingWindow(4096), 2);
     return f.config(
         heads,
         stream(f, f.cap("final_logit_softcapping", 30)),
-        ModelFields.layers(windows, rope, mlp(f)),
+        ModelFields.layers(f.windows(), rope, mlp(f)),
         1e-6,
         true);
   }
@@ -36,27 +35,23 @@ final class Gemma {
   static ModelConfig gemma3(ModelFields f) {
     f.refuse("use_bidirectional_attention", "Gatun decodes with causal attention");
     Heads heads =
-        heads(f)
-            .withNorm(HeadNorm.PER_HEAD)
-            .withSoftCap(f.cap("attn_logit_softcapping", 0));
+        heads(f).withNorm(HeadNorm.PER_HEAD).withSoftCap(f.cap("attn_logit_softcapping", 0));
     int dim = heads.headDim();
     RopeConfig local =
         f.rope().ofLayerType("sliding_attention", dim, "rope_local_base_freq", 10_000);
     // Read last: the length of the training is that of the layers that see all of it.
     RopeConfig global = f.rope().ofLayerType("full_attention", dim, "rope_theta", 1_000_000);
-    int period = f.json().count("sliding_window_pattern", 1, 1 << 16, 6);
     List<LayerForm> layers = new ArrayList<>();
-    for (int window : f.windowsByPeriod(f.slidingWindow(4096), period)) {
+    for (int window : f.windows()) {
       layers.add(new LayerForm(window, window == 0 ? global : local, mlp(f)));
     }
-    return f.config(
-        heads, stream(f, f.cap("final_logit_softcapping", 0)), layers, 1e-6, true);
+    return f.config(heads, stream(f, f.cap("final_logit_softcapping", 0)), layers, 1e-6, true);
   }
 
   private static Heads heads(ModelFields f) {
     boolean bias = f.json().flag("attention_bias", false);
     double scalar = f.json().positive("query_pre_attn_scalar", 256);
-    return f.heads(4, 256).withScale(1 / Math.sqrt(scalar)).withBiases(bias, bias);
+    return f.heads().withScale(1 / Math.sqrt(scalar)).withBiases(bias, bias);
   }
 
   private static Dense mlp(ModelFields f) {

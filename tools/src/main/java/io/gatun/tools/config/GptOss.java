@@ -23,7 +23,7 @@ final class GptOss {
   static ModelConfig read(ModelFields f) {
     JsonFields json = f.json();
     boolean bias = json.flag("attention_bias", true);
-    Heads heads = f.heads(8, 64).withBiases(bias, bias).withSinks();
+    Heads heads = f.heads().withBiases(bias, bias).withSinks();
     f.activation("hidden_act", Activation.SILU, Activation.SILU);
     if (json.positive("swiglu_limit", CLAMP) != CLAMP) {
       throw new GatunException(
@@ -38,8 +38,7 @@ final class GptOss {
             count,
             json.count("experts_per_token", 1, count, Math.min(4, count)));
     Router router =
-        new Router(
-            chosen, Scoring.SOFTMAX_OF_CHOSEN, 1, 1, GroupScore.BEST, true, false, false, 1);
+        new Router(chosen, Scoring.SOFTMAX_OF_CHOSEN, 1, 1, GroupScore.BEST, true, false, false, 1);
     Experts experts =
         new Experts(
             count,
@@ -50,10 +49,6 @@ final class GptOss {
             ExpertTensors.PACKED);
     RopeConfig rope = f.rope().whole(heads.headDim(), 150_000);
     return f.config(
-        heads,
-        ResidualStream.PLAIN,
-        ModelFields.layers(f.windowsByPeriod(f.slidingWindow(128), 2), rope, experts),
-        1e-5,
-        false);
+        heads, ResidualStream.PLAIN, ModelFields.layers(f.windows(), rope, experts), 1e-5, false);
   }
 }

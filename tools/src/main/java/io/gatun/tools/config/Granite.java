@@ -16,9 +16,7 @@ final class Granite {
     JsonFields json = f.json();
     boolean bias = json.flag("attention_bias", false);
     Heads heads =
-        f.heads()
-            .withBiases(bias, bias)
-            .withScale(json.positive("attention_multiplier", 1));
+        f.heads().withBiases(bias, bias).withScale(json.positive("attention_multiplier", 1));
     Activation activation = f.activation("hidden_act", Activation.SILU, Activation.SILU);
     ResidualStream stream =
         new ResidualStream(
@@ -32,7 +30,7 @@ final class Granite {
     return f.config(
         heads,
         stream,
-        ModelFields.layers(f.windows(0), f.rope().whole(heads.headDim(), 10_000), mlp),
+        ModelFields.layers(f.windows(), f.rope().whole(heads.headDim(), 10_000), mlp),
         1e-6,
         false);
   }

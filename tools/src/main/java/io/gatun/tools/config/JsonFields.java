@@ -2,6 +2,7 @@ package io.gatun.tools.config;
 
 import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -10,15 +11,29 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 
-/** The fields of a JSON object in a file, checked as they are asked for. A null counts as absent. */
+/**
+ * The fields of a JSON object in a file, checked as they are asked for. A null counts as absent, a
+ * number without a fraction ({@code 2.0}) as whole, and {@code NaN} and {@code Infinity} are read,
+ * because Python writes them. It remembers what was asked for, so that a reader can tell which
+ * fields nobody understood.
+ */
 public final class JsonFields {
   private static final ObjectMapper JSON =
-      JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
+      JsonMapper.builder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
+          .build();
 
   private final String where;
   private final JsonNode object;
+  private final Set<String> asked = new HashSet<>();
+  private final Map<String, JsonFields> children = new HashMap<>();
 
   private JsonFields(String where, JsonNode object) {
     this.where = where;
@@ -53,6 +68,7 @@ public final class JsonFields {
   }
 
   public JsonNode get(String name) {
+    asked.add(name);
     JsonNode node = object.get(name);
     return node == null || node.isNull() ? null : node;
   }
@@ -61,8 +77,14 @@ public final class JsonFields {
     return get(name) != null;
   }
 
+  /** A field's value, which does not count as asked for; null if it is not there. */
+  JsonNode peek(String name) {
+    return object.get(name);
+  }
+
   /** Whether the field is written down, be it as null. */
   public boolean mentions(String name) {
+    asked.add(name);
     return object.has(name);
   }
 
@@ -79,13 +101,33 @@ public final class JsonFields {
     if (node == null) {
       return otherwise;
     }
-    if (!node.isIntegralNumber()
-        || !node.canConvertToInt()
-        || node.intValue() < min
-        || node.intValue() > max) {
+    return whole(name, node, min, max);
+  }
+
+  private int whole(String name, JsonNode node, int min, int max) {
+    double value = node.isNumber() ? node.doubleValue() : Double.NaN;
+    if (value != Math.rint(value) || value < min || value > max) {
       throw wrong(name, node, "a whole number from %d to %d".formatted(min, max));
     }
-    return node.intValue();
+    return (int) value;
+  }
+
+  /** A list of whole numbers that must be there. */
+  public List<Integer> counts(String name, int min, int max) {
+    List<Integer> counts = new ArrayList<>();
+    for (JsonNode element : list(name)) {
+      counts.add(whole(name, element, min, max));
+    }
+    return counts;
+  }
+
+  /** A list that must be there. */
+  public JsonNode list(String name) {
+    JsonNode node = get(name);
+    if (node == null || !node.isArray()) {
+      throw wrong(name, node, "a list");
+    }
+    return node;
   }
 
   /** A number greater than 0. */
@@ -132,10 +174,7 @@ public final class JsonFields {
 
   public List<String> texts(String name) {
     List<String> texts = new ArrayList<>();
-    JsonNode node = get(name);
-    if (!node.isArray()) {
-      throw wrong(name, node, "a list of texts");
-    }
+    JsonNode node = list(name);
     for (JsonNode element : node) {
       if (!element.isTextual()) {
         throw wrong(name, node, "a list of texts");
@@ -153,13 +192,11 @@ public final class JsonFields {
       return numbers;
     }
     for (JsonNode element : node.isArray() ? node : List.of(node)) {
-      if (!element.isIntegralNumber()
-          || !element.canConvertToInt()
-          || element.intValue() < 0
-          || element.intValue() > max) {
+      double id = element.isNumber() ? element.doubleValue() : Double.NaN;
+      if (id != Math.rint(id) || id < 0 || id > max) {
         throw wrong(name, node, "one token id from 0 to %d, or a list of them".formatted(max));
       }
-      numbers.add(element.intValue());
+      numbers.add((int) id);
     }
     return numbers;
   }
@@ -173,16 +210,70 @@ public final class JsonFields {
     if (!node.isObject()) {
       throw wrong(name, node, "an object");
     }
-    return new JsonFields(where + ", " + name, node);
+    return child(name, node);
   }
 
-  /** The names of all fields that are not null. */
-  public List<String> names() {
+  /** The objects of a list that must be there. */
+  public List<JsonFields> objects(String name) {
+    List<JsonFields> objects = new ArrayList<>();
+    for (JsonNode element : list(name)) {
+      if (!element.isObject()) {
+        throw wrong(name, element, "an object");
+      }
+      objects.add(child("%s[%d]".formatted(name, objects.size()), element));
+    }
+    return objects;
+  }
+
+  private JsonFields child(String place, JsonNode node) {
+    return children.computeIfAbsent(place, _ -> new JsonFields(where + ", " + place, node));
+  }
+
+  /** The same object with nothing asked for. */
+  public JsonFields afresh() {
+    return new JsonFields(where, object);
+  }
+
+  /** Counts fields as asked for that are understood without a look at their values. */
+  public void understood(String... names) {
+    asked.addAll(List.of(names));
+  }
+
+  /** Fields that nobody asked for, with their values; those of objects that were opened, too. */
+  public List<Field> unasked() {
+    List<Field> fields = new ArrayList<>();
+    object
+        .properties()
+        .forEach(entry -> {
+          if (!asked.contains(entry.getKey())) {
+            fields.add(new Field(where, entry.getKey(), entry.getValue()));
+          }
+        });
+    children.values().forEach(child -> fields.addAll(child.unasked()));
+    return fields;
+  }
+
+  /** The names of all fields that are not null; they do not count as asked for. */
+  List<String> names() {
     List<String> names = new ArrayList<>();
     object.fieldNames().forEachRemaining(names::add);
-    names.removeIf(name -> !has(name));
+    names.removeIf(name -> !object.hasNonNull(name));
     return names;
   }
+
+  /** Names of the fields that were asked for and are there. */
+  public List<String> found() {
+    return asked.stream().filter(object::hasNonNull).toList();
+  }
+
+  /**
+   * A field of an object.
+   *
+   * @param where the object's place
+   * @param name the field's name
+   * @param value its value
+   */
+  public record Field(String where, String name, JsonNode value) {}
 
   public GatunException wrong(String name, JsonNode found, String expected) {
     return new GatunException("%s: %s is %s, not %s".formatted(where, name, found, expected));

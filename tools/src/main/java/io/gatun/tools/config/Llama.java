@@ -3,7 +3,6 @@ package io.gatun.tools.config;
 import io.gatun.tools.config.AttentionForm.Heads;
 import io.gatun.tools.config.FeedForward.Activation;
 import io.gatun.tools.config.FeedForward.Dense;
-import java.util.List;
 
 /**
  * Llama and Mistral: norms before attention and MLP, grouped-query attention, SwiGLU. Llama may have
@@ -18,12 +17,10 @@ final class Llama {
     Activation activation = f.activation("hidden_act", Activation.SILU, Activation.SILU);
     Dense mlp =
         new Dense(f.intermediateSize(), activation, f.json().flag("mlp_bias", false), false);
-    List<Integer> windows =
-        f.json().has("layer_types") ? f.windowsByType(0) : f.windows(0);
     return f.config(
         heads,
         ResidualStream.PLAIN,
-        ModelFields.layers(windows, f.rope().whole(heads.headDim(), 10_000), mlp),
+        ModelFields.layers(f.windows(), f.rope().whole(heads.headDim(), 10_000), mlp),
         1e-6,
         false);
   }
@@ -31,14 +28,11 @@ final class Llama {
   static ModelConfig mistral(ModelFields f) {
     Heads heads = f.heads();
     Activation activation = f.activation("hidden_act", Activation.SILU, Activation.SILU);
-    int window = f.slidingWindow(4096);
-    List<Integer> windows =
-        f.json().has("layer_types") ? f.windowsByType(window) : f.windows(window);
     return f.config(
         heads,
         ResidualStream.PLAIN,
         ModelFields.layers(
-            windows,
+            f.windows(),
             f.rope().whole(heads.headDim(), 10_000),
             Dense.of(f.intermediateSize(), activation)),
         1e-6,

@@ -7,7 +7,6 @@ import io.gatun.tools.config.FeedForward.Activation;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 
@@ -25,6 +24,8 @@ final class ModelFields {
   private final Path folder;
   private final String type;
   private final RopeReader rope;
+  private final int hiddenSize;
+  private final ModelCache cache;
 
   /**
    * @param ropeLength tokens that angles are made for where they depend on it; 0 for the least
@@ -34,6 +35,8 @@ final class ModelFields {
     this.folder = folder;
     this.type = type;
     this.rope = new RopeReader(json, type, maxPositions(), ropeLength);
+    this.hiddenSize = width("hidden_size");
+    this.cache = ModelCacheReader.read(json, folder.toAbsolutePath().getFileName().toString());
   }
 
   JsonFields json() {
@@ -46,11 +49,11 @@ final class ModelFields {
   }
 
   int layers() {
-    return json.count("num_hidden_layers", 1, 1 << 16);
+    return cache.layers().size();
   }
 
   int hiddenSize() {
-    return json.count("hidden_size", 1, MAX_DIM);
+    return hiddenSize;
   }
 
   /** A width that must be there. */
@@ -66,44 +69,49 @@ final class ModelFields {
     return json.count("max_position_embeddings", 1, Integer.MAX_VALUE, 0);
   }
 
-  /** Plain heads. */
+  /** Plain heads, alike in all layers. */
   Heads heads() {
-    return heads(0, 0);
-  }
-
-  /**
-   * Plain heads, with the defaults of the model type.
-   *
-   * @param kvHeads where the file does not say; 0 for one for each query head
-   * @param headDim where the file does not say; 0 for an even share of the hidden size
-   */
-  Heads heads(int kvHeads, int headDim) {
-    int numHeads = json.count("num_attention_heads", 1, 1 << 16);
-    int numKvHeads =
-        json.count("num_key_value_heads", 1, 1 << 16, kvHeads == 0 ? numHeads : kvHeads);
-    if (numHeads % numKvHeads != 0) {
-      throw new GatunException(
-          "%s: num_attention_heads is %d, not a multiple of num_key_value_heads, %d"
-              .formatted(json.where(), numHeads, numKvHeads));
-    }
-    return Heads.of(numHeads, numKvHeads, headDim(numHeads, headDim));
-  }
-
-  private int headDim(int numHeads, int otherwise) {
-    int hidden = hiddenSize();
-    if (!json.has("head_dim") && otherwise == 0 && hidden % numHeads != 0) {
-      throw new GatunException(
-          "%s: without head_dim, hidden_size, %d, must be a multiple of num_attention_heads, %d"
-              .formatted(json.where(), hidden, numHeads));
-    }
-    int share = otherwise == 0 ? hidden / numHeads : otherwise;
-    int headDim = json.count("head_dim", 2, 1 << 16, Math.max(2, share));
-    if (headDim % 2 != 0) {
+    Kept.Heads heads = cache.heads();
+    if (heads.keyDim() % 2 != 0) {
       throw new GatunException(
           "%s: heads are %d wide, and a rotary embedding needs an even width"
-              .formatted(json.where(), headDim));
+              .formatted(json.where(), heads.keyDim()));
     }
-    return headDim;
+    return Heads.of(heads.queryHeads(), heads.kvHeads(), heads.keyDim());
+  }
+
+  /** What all layers keep, for latent attention. */
+  Kept.Latent latent() {
+    for (LayerCache layer : cache.layers()) {
+      if (!layer.equals(cache.layers().getFirst())) {
+        throw new GatunException(
+            "%s: layer 0 keeps %s and another one %s, and Gatun computes layers that keep the same"
+                .formatted(json.where(), cache.layers().getFirst().kept(), layer.kept()));
+      }
+    }
+    LayerCache first = cache.layers().getFirst();
+    if (first.kept().size() == 1 && first.kept().getFirst() instanceof Kept.Latent latent) {
+      return latent;
+    }
+    throw new GatunException(
+        "%s: a layer keeps %s, and Gatun computes latent attention alone for this model type"
+            .formatted(json.where(), first.kept()));
+  }
+
+  /** The window of each layer, 0 for all tokens. */
+  List<Integer> windows() {
+    List<Integer> windows = new ArrayList<>();
+    for (LayerCache layer : cache.layers()) {
+      if (layer.kept().size() != 1
+          || !(layer.kept().getFirst() instanceof Kept.Heads heads)
+          || heads.span().kind() == Span.Kind.CHUNK) {
+        throw new GatunException(
+            "%s: layer %d keeps %s, and Gatun computes attention to all tokens or to a window"
+                .formatted(json.where(), windows.size(), layer.kept()));
+      }
+      windows.add(Math.toIntExact(heads.span().tokens()));
+    }
+    return windows;
   }
 
   /** The function between the projections, one of those that the family computes. */
@@ -133,68 +141,6 @@ final class ModelFields {
   /** A number that may be null for none; {@code otherwise} where it is not written. */
   double cap(String name, double otherwise) {
     return json.mentions(name) ? json.positive(name, 0) : otherwise;
-  }
-
-  /**
-   * Windows by {@code layer_types}.
-   *
-   * @param window tokens of a sliding window; 0 if there is none
-   */
-  List<Integer> windowsByType(int window) {
-    int layers = layers();
-    List<String> types = json.texts("layer_types");
-    if (types.size() != layers) {
-      throw new GatunException(
-          "%s: layer_types has %d entries for %d layers"
-              .formatted(json.where(), types.size(), layers));
-    }
-    List<Integer> windows = new ArrayList<>();
-    for (String layerType : types) {
-      switch (layerType) {
-        case "full_attention" -> windows.add(0);
-        case "sliding_attention" -> {
-          if (window == 0) {
-            throw new GatunException(
-                "%s: layer_types has sliding_attention, but no sliding_window is in use"
-                    .formatted(json.where()));
-          }
-          windows.add(window);
-        }
-        default ->
-            throw new GatunException(
-                "%s: layer type '%s' is not one that Gatun computes (full_attention, sliding_attention)"
-                    .formatted(json.where(), layerType));
-      }
-    }
-    return windows;
-  }
-
-  /**
-   * Windows by {@code layer_types} or, where there is none, by a period.
-   *
-   * @param window tokens of a sliding window
-   * @param period every so manieth layer attends to everything
-   */
-  List<Integer> windowsByPeriod(int window, int period) {
-    if (json.has("layer_types")) {
-      return windowsByType(window);
-    }
-    List<Integer> windows = new ArrayList<>();
-    for (int layer = 0; layer < layers(); layer++) {
-      windows.add((layer + 1) % period == 0 ? 0 : window);
-    }
-    return windows;
-  }
-
-  /** The same window for all layers; 0 for none. */
-  List<Integer> windows(int window) {
-    return Collections.nCopies(layers(), window);
-  }
-
-  /** The width of a sliding window: {@code otherwise} where none is written, 0 where it is null. */
-  int slidingWindow(int otherwise) {
-    return json.count(
-        "sliding_window", 1, Integer.MAX_VALUE, json.mentions("sliding_window") ? 0 : otherwise);
   }
 
   /** Layers that are alike but for their windows. */

@@ -21,7 +21,7 @@ final class Olmo2 {
         heads,
         new ResidualStream(NormPlaces.BEHIND, false, 1, 1, 1, 0),
         ModelFields.layers(
-            f.windows(0),
+            f.windows(),
             f.rope().whole(heads.headDim(), 10_000),
             Dense.of(f.intermediateSize(), activation)),
         1e-5,

@@ -1,6 +1,5 @@
 package io.gatun.tools.config;
 
-import io.gatun.tools.config.AttentionForm.HeadNorm;
 import io.gatun.tools.config.AttentionForm.Heads;
 import io.gatun.tools.config.AttentionForm.Latent;
 import io.gatun.tools.config.FeedForward.Dense;
@@ -23,7 +22,8 @@ final class ParameterCount {
   }
 
   private static long norms(ModelConfig config) {
-    return (config.stream().norms() == ResidualStream.NormPlaces.AROUND ? 4L : 2L) * config.hiddenSize();
+    return (config.stream().norms() == ResidualStream.NormPlaces.AROUND ? 4L : 2L)
+        * config.hiddenSize();
   }
 
   private static long attention(ModelConfig config) {

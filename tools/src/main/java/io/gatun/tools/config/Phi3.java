@@ -20,7 +20,7 @@ final class Phi3 {
         heads,
         ResidualStream.PLAIN,
         ModelFields.layers(
-            f.windows(f.slidingWindow(0)),
+            f.windows(),
             f.rope().partial(heads.headDim(), 10_000),
             new Dense(f.intermediateSize(), activation, false, true)),
         1e-5,

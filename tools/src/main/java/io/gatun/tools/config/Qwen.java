@@ -1,7 +1,6 @@
 package io.gatun.tools.config;
 
 import io.gatun.attention.RopeConfig;
-import io.gatun.cache.GatunException;
 import io.gatun.tools.config.AttentionForm.HeadNorm;
 import io.gatun.tools.config.AttentionForm.Heads;
 import io.gatun.tools.config.FeedForward.Activation;
@@ -16,8 +15,7 @@ import java.util.List;
 /**
  * Qwen2, Qwen3 and Qwen3-MoE. Qwen2 adds biases to queries, keys and values; Qwen3 normalises each
  * head of queries and keys before the rotation; Qwen3-MoE has experts in place of the MLP of all, or
- * of some layers, chosen by a softmax over all of them. A window, where one is in use, spares the
- * first layers.
+ * of some layers, chosen by a softmax over all of them.
  */
 final class Qwen {
   private Qwen() {}
@@ -27,7 +25,7 @@ final class Qwen {
   }
 
   static ModelConfig qwen3(ModelFields f) {
-    return dense(f, normed(f, f.heads(0, 128)));
+    return dense(f, normed(f, f.heads()));
   }
 
   private static Heads normed(ModelFields f, Heads heads) {
@@ -41,30 +39,16 @@ final class Qwen {
         heads,
         ResidualStream.PLAIN,
         ModelFields.layers(
-            windows(f),
+            f.windows(),
             f.rope().whole(heads.headDim(), 10_000),
             Dense.of(f.intermediateSize(), activation)),
         1e-6,
         false);
   }
 
-  private static List<Integer> windows(ModelFields f) {
-    int window = f.json().flag("use_sliding_window", false) ? f.slidingWindow(4096) : 0;
-    if (f.json().has("layer_types")) {
-      return f.windowsByType(window);
-    }
-    // The first max_window_layers layers attend to everything.
-    int full = window == 0 ? 0 : f.json().count("max_window_layers", 0, 1 << 16, 28);
-    List<Integer> windows = new ArrayList<>();
-    for (int layer = 0; layer < f.layers(); layer++) {
-      windows.add(layer < full ? 0 : window);
-    }
-    return windows;
-  }
-
   static ModelConfig qwen3Moe(ModelFields f) {
     JsonFields json = f.json();
-    Heads heads = normed(f, f.heads(4, 0));
+    Heads heads = normed(f, f.heads());
     Activation activation = f.activation("hidden_act", Activation.SILU, Activation.SILU);
     RopeConfig rope = f.rope().whole(heads.headDim(), 10_000);
     int count = json.count("num_experts", 1, 1 << 16, 128);
@@ -78,19 +62,15 @@ final class Qwen {
             count, f.width("moe_intermediate_size"), 0, activation, router, ExpertTensors.SINGLE);
     int step = json.count("decoder_sparse_step", 1, 1 << 16, 1);
     List<Integer> dense = json.oneOrMore("mlp_only_layers", 1 << 16);
-    // Here the window, where it is in use, is that of all layers.
-    int window = json.flag("use_sliding_window", false) ? f.slidingWindow(4096) : 0;
-    if (json.has("layer_types") && !f.windowsByType(window).equals(f.windows(window))) {
-      throw new GatunException(
-          "%s: layer_types is %s, and all layers of a qwen3_moe attend alike (use_sliding_window is %s)"
-              .formatted(json.where(), json.get("layer_types"), window > 0));
-    }
+    List<Integer> windows = f.windows();
     List<LayerForm> layers = new ArrayList<>();
     for (int layer = 0; layer < f.layers(); layer++) {
       boolean sparse = !dense.contains(layer) && (layer + 1) % step == 0;
       layers.add(
           new LayerForm(
-              window, rope, sparse ? experts : Dense.of(f.intermediateSize(), activation)));
+              windows.get(layer),
+              rope,
+              sparse ? experts : Dense.of(f.intermediateSize(), activation)));
     }
     return f.config(heads, ResidualStream.PLAIN, layers, 1e-6, false);
   }

@@ -28,5 +28,6 @@ public record ResidualStream(
   }
 
   /** Norms before attention and MLP, nothing multiplied: Llama and most others. */
-  public static final ResidualStream PLAIN = new ResidualStream(NormPlaces.BEFORE, false, 1, 1, 1, 0);
+  public static final ResidualStream PLAIN =
+      new ResidualStream(NormPlaces.BEFORE, false, 1, 1, 1, 0);
 }

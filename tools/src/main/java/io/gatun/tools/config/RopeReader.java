@@ -86,8 +86,7 @@ final class RopeReader {
   /** The scaling section of an embedding for all layers; null if there is none. */
   JsonFields section() {
     JsonFields section = either();
-    if (section != null
-        && (section.has("full_attention") || section.has("sliding_attention"))) {
+    if (section != null && (section.has("full_attention") || section.has("sliding_attention"))) {
       throw new GatunException(
           "%s differ by layer type, and models of type %s have one rotary embedding for all layers"
               .formatted(section.where(), type));

@@ -15,20 +15,16 @@ final class SmolLm3 {
 
   static ModelConfig read(ModelFields f) {
     boolean bias = f.json().flag("attention_bias", false);
-    Heads heads = f.heads(4, 0).withBiases(bias, bias);
+    Heads heads = f.heads().withBiases(bias, bias);
     Activation activation = f.activation("hidden_act", Activation.SILU, Activation.SILU);
     Dense mlp =
         new Dense(f.intermediateSize(), activation, f.json().flag("mlp_bias", false), false);
     RopeConfig rope = f.rope().whole(heads.headDim(), 2_000_000);
     List<Boolean> turns = turns(f);
-    int window = f.json().flag("use_sliding_window", false) ? f.slidingWindow(0) : 0;
-    List<Integer> byType = f.json().has("layer_types") ? f.windowsByType(window) : null;
+    List<Integer> windows = f.windows();
     List<LayerForm> layers = new ArrayList<>();
     for (int layer = 0; layer < f.layers(); layer++) {
-      boolean turned = turns.get(layer);
-      // Where nothing else is said, the window is that of the layers that turn nothing.
-      int own = byType != null ? byType.get(layer) : turned ? 0 : window;
-      layers.add(new LayerForm(own, turned ? rope : null, mlp));
+      layers.add(new LayerForm(windows.get(layer), turns.get(layer) ? rope : null, mlp));
     }
     return f.config(heads, ResidualStream.PLAIN, layers, 1e-6, true);
   }

@@ -216,8 +216,8 @@ public final class ConvertCommand implements Callable<Integer> {
   }
 
   private String summary(Source source, long nanos) {
-    int before = source.model().numKvHeads();
-    long bytes = CacheCost.of(source.model(), KvType.BF16, 1).bytesPerToken();
+    int before = source.heads().kvHeads();
+    long bytes = CacheCost.of(source.cache(), KvType.BF16, 1).bytesPerToken();
     return String.format(
         Locale.ROOT,
         "%s: %d KV heads -> %d (%s) in %.1f s; a token's K/V in bf16 takes %s -> %s",

@@ -60,7 +60,7 @@ final class Converter {
    * @throws GatunException if {@code kvHeads} does not divide the checkpoint's
    */
   Converter(Source source, int kvHeads, Pooling pooling, long seed) {
-    int have = source.model().numKvHeads();
+    int have = source.heads().kvHeads();
     if (kvHeads > have) {
       throw new GatunException(
           "%s has %d KV heads, and pooling only makes fewer: --kv-heads %d is too many"
@@ -110,7 +110,7 @@ final class Converter {
   }
 
   private boolean changesNothing() {
-    return kvHeads == source.model().numKvHeads();
+    return kvHeads == source.heads().kvHeads();
   }
 
   private long sourceBytes() {
@@ -139,7 +139,7 @@ final class Converter {
       return spec;
     }
     List<Long> shape = new ArrayList<>(spec.shape());
-    shape.set(0, shape.getFirst() / source.model().numKvHeads() * kvHeads);
+    shape.set(0, shape.getFirst() / source.heads().kvHeads() * kvHeads);
     return new TensorSpec(spec.name(), spec.type(), shape);
   }
 

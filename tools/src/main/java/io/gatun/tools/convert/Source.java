@@ -1,8 +1,9 @@
 package io.gatun.tools.convert;
 
 import io.gatun.cache.GatunException;
-import io.gatun.tools.config.AttentionShape;
-import io.gatun.tools.config.AttentionShapeReader;
+import io.gatun.tools.config.Kept;
+import io.gatun.tools.config.ModelCache;
+import io.gatun.tools.config.ModelCacheReader;
 import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.Tensor;
 import io.gatun.tools.safetensors.TensorType;
@@ -28,12 +29,15 @@ final class Source implements AutoCloseable {
   private static final Pattern FUSED =
       Pattern.compile(".*\\.(qkv_proj|query_key_value|c_attn|Wqkv|kv_a_proj_with_mqa)\\.weight");
 
-  private final AttentionShape model;
+  private final ModelCache cache;
   private final Checkpoint checkpoint;
   private final Set<String> pooled = new HashSet<>();
 
-  private Source(AttentionShape model, Checkpoint checkpoint) {
-    this.model = model;
+  /** The heads of every layer that has K/V; set once they are known to be alike. */
+  private Kept.Heads heads;
+
+  private Source(ModelCache cache, Checkpoint checkpoint) {
+    this.cache = cache;
     this.checkpoint = checkpoint;
   }
 
@@ -45,7 +49,7 @@ final class Source implements AutoCloseable {
   static Source open(Path folder) {
     Checkpoint checkpoint = Checkpoint.open(folder);
     try {
-      Source source = new Source(AttentionShapeReader.read(folder), checkpoint);
+      Source source = new Source(ModelCacheReader.read(folder), checkpoint);
       source.findProjections();
       return source;
     } catch (RuntimeException | Error e) {
@@ -55,11 +59,12 @@ final class Source implements AutoCloseable {
   }
 
   private void findProjections() {
-    if (model.latent() != null) {
+    if (cache.all(Kept.Latent.class).findAny().isPresent()) {
       throw new GatunException(
           "%s has latent attention: it caches one row for all heads, there is nothing to pool"
               .formatted(checkpoint.folder()));
     }
+    heads = cache.heads();
     TreeMap<Integer, Integer> weights = new TreeMap<>();
     for (Tensor tensor : checkpoint.tensors().values()) {
       Matcher name = KV_PROJECTION.matcher(tensor.name());
@@ -72,29 +77,29 @@ final class Source implements AutoCloseable {
         continue;
       }
       if (name.matches()) {
-        check(tensor, name.group(2).equals("k") ? model.keyDim() : model.valueDim());
+        check(tensor, name.group(2).equals("k") ? heads.keyDim() : heads.valueDim());
         pooled.add(tensor.name());
         if (name.group(3).equals("weight")) {
           weights.merge(Integer.parseInt(name.group(1)), 1, Integer::sum);
         }
       } else if (KEY_NORM.matcher(tensor.name()).matches()
-          && !tensor.spec().shape().equals(java.util.List.of((long) model.keyDim()))) {
+          && !tensor.spec().shape().equals(java.util.List.of((long) heads.keyDim()))) {
         throw new GatunException(
             "tensor %s has shape %s: the keys of all heads are normalised together, and pooled heads"
                     .formatted(tensor.name(), tensor.spec().shape())
                 + " would not mean the same; only norms per head ([%d]) can be carried over"
-                    .formatted(model.keyDim()));
+                    .formatted(heads.keyDim()));
       }
     }
     if (weights.isEmpty()) {
       throw noProjections();
     }
-    for (int layer = 0; layer < model.layers(); layer++) {
-      boolean holdsKv = model.windows().get(layer) != AttentionShape.NO_KV;
+    for (int layer = 0; layer < cache.layers().size(); layer++) {
+      boolean holdsKv = cache.layers().get(layer).hasRows();
       if (holdsKv && weights.getOrDefault(layer, 0) != 2) {
         throw new GatunException(
             "%s: layer %d of %d has no k_proj.weight and v_proj.weight; are files missing?"
-                .formatted(checkpoint.folder(), layer, model.layers()));
+                .formatted(checkpoint.folder(), layer, cache.layers().size()));
       }
     }
   }
@@ -112,7 +117,7 @@ final class Source implements AutoCloseable {
   }
 
   private void check(Tensor tensor, int headDim) {
-    long rows = (long) model.numKvHeads() * headDim;
+    long rows = (long) heads.kvHeads() * headDim;
     if (tensor.spec().shape().isEmpty() || tensor.spec().shape().getFirst() != rows) {
       throw new GatunException(
           "tensor %s in %s has shape %s, and config.json asks for %d rows (%d KV heads x %d)"
@@ -121,7 +126,7 @@ final class Source implements AutoCloseable {
                   tensor.file(),
                   tensor.spec().shape(),
                   rows,
-                  model.numKvHeads(),
+                  heads.kvHeads(),
                   headDim));
     }
     if (!tensor.type().isWeight()) {
@@ -131,9 +136,14 @@ final class Source implements AutoCloseable {
     }
   }
 
-  /** Heads, dims and layers. */
-  AttentionShape model() {
-    return model;
+  /** What the layers keep. */
+  ModelCache cache() {
+    return cache;
+  }
+
+  /** The heads of every layer that has K/V. */
+  Kept.Heads heads() {
+    return heads;
   }
 
   /** All tensors. */

@@ -78,8 +78,7 @@ public final class Activations {
   public void set(int token, Activations from, int fromToken) {
     for (int col = 0; col < cols; col += BLOCK) {
       long bytes = 4L * Math.min(BLOCK, cols - col);
-      MemorySegment.copy(
-          from.data, from.offset(fromToken, col), data, offset(token, col), bytes);
+      MemorySegment.copy(from.data, from.offset(fromToken, col), data, offset(token, col), bytes);
     }
   }
 }

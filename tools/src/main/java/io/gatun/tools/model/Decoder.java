@@ -129,8 +129,7 @@ public final class Decoder implements AutoCloseable {
 
   private LayerStack stack(HeadAttentions own, int tokens) {
     StreamRows stream = new StreamRows(step, config, tokens, arena);
-    return stack(
-        stream, new HeadsBlock(step, stream, config, weights, own, tokens, arena), tokens);
+    return stack(stream, new HeadsBlock(step, stream, config, weights, own, tokens, arena), tokens);
   }
 
   private LayerStack stack(LatentAttention own, Latent form, int tokens) {

@@ -170,8 +170,7 @@ record LayerWeights(
     String routerName = prefix + (packed ? "router" : "gate");
     Linear scores = source.linear(routerName, form.count(), hidden, router.bias());
     MemorySegment correction =
-        source.vector(
-            router.correction(), routerName + ".e_score_correction_bias", form.count());
+        source.vector(router.correction(), routerName + ".e_score_correction_bias", form.count());
     List<Gated> experts = new ArrayList<>();
     PackedExperts all = null;
     if (packed) {

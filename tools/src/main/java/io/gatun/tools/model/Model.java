@@ -95,7 +95,8 @@ public final class Model implements AutoCloseable {
             : load(
                 folder,
                 ropeLength,
-                (checkpoint, weights, arena) -> rounded(folder, checkpoint, weights, options, team, arena),
+                (checkpoint, weights, arena) ->
+                    rounded(folder, checkpoint, weights, options, team, arena),
                 options.form());
     model.remarks.forEach(options.messages());
     return model;

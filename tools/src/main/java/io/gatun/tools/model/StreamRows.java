@@ -42,8 +42,7 @@ final class StreamRows {
     this.eps = config.rmsNormEps();
     this.embeddingFactor = (float) stream.embedding();
     this.residualFactor = (float) stream.residual();
-    this.direct =
-        stream.norms() == ResidualStream.NormPlaces.BEFORE && stream.residual() == 1;
+    this.direct = stream.norms() == ResidualStream.NormPlaces.BEFORE && stream.residual() == 1;
     this.hidden = Step.floats(tokens, dim, arena);
     this.branch = Step.floats(tokens, dim, arena);
     this.normed = new Activations(tokens, dim, arena);

@@ -70,8 +70,7 @@ final class TensorCheck {
     if (unused.isEmpty()) {
       return List.of();
     }
-    String more =
-        unused.size() > NAMED ? " and %,d others".formatted(unused.size() - NAMED) : "";
+    String more = unused.size() > NAMED ? " and %,d others".formatted(unused.size() - NAMED) : "";
     return List.of(
         "%s: the model does not use %s%s"
             .formatted(
@@ -100,7 +99,8 @@ final class TensorCheck {
     if (tensor.type().isWeight() && !part.matches(".*(scale|zero_point|amax).*")) {
       String why =
           part.endsWith("bias")
-              ? "config.json says that there is no such bias (attention_bias or mlp_bias is false or not given)"
+              ? "config.json says that there is no such bias (attention_bias or mlp_bias is false"
+                  + " or not given)"
               : "a model of type %s has no such weight".formatted(config.modelType());
       throw new GatunException(
           "%s holds %s, and %s; the files are not of one model, or config.json is wrong"

@@ -31,8 +31,7 @@ interface TensorSource {
 
   /** A projection with its bias, if it has one. */
   default Linear linear(String name, int rows, int cols, boolean bias) {
-    return new Linear(
-        matrix(name + ".weight", rows, cols), vector(bias, name + ".bias", rows));
+    return new Linear(matrix(name + ".weight", rows, cols), vector(bias, name + ".bias", rows));
   }
 
   /**

@@ -2,8 +2,13 @@ package io.gatun.tools.plan;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvType;
 import io.gatun.tools.config.AttentionShape;
+import io.gatun.tools.config.Kept;
+import io.gatun.tools.config.ModelCache;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.OptionalLong;
 
@@ -18,13 +23,19 @@ import java.util.OptionalLong;
  * @param bandwidth bytes read per second by this machine, 0 if not asked for
  */
 public record Plan(
-    AttentionShape model,
-    KvType kvType,
-    long contextTokens,
-    int batch,
-    long budget,
-    double bandwidth) {
+    ModelCache model, KvType kvType, long contextTokens, int batch, long budget, double bandwidth) {
   private static final JsonMapper JSON = new JsonMapper();
+
+  /** The cost of a model whose heads are alike. */
+  public Plan(
+      AttentionShape shape,
+      KvType kvType,
+      long contextTokens,
+      int batch,
+      long budget,
+      double bandwidth) {
+    this(ModelCache.of(shape), kvType, contextTokens, batch, budget, bandwidth);
+  }
 
   private CacheCost cost() {
     return CacheCost.of(model, kvType, batch);
@@ -42,21 +53,34 @@ public record Plan(
 
   /** The same if every layer kept every token. */
   public long bytesWithoutWindows() {
-    return CacheCost.of(model.withoutWindows(), kvType, batch).bytesAt(contextTokens);
+    return bytesAt(model.withoutWindows());
   }
 
   /** The same with a KV head for every query head (multi-head attention). */
   public long mhaBytes() {
-    return withKvHeads(model.numHeads());
+    return bytesAt(model.asMultiHead());
   }
 
   /** The same with one KV head for all query heads (multi-query attention). */
   public long mqaBytes() {
-    return withKvHeads(1);
+    return bytesAt(model.withKvHeads(1));
   }
 
-  private long withKvHeads(int kvHeads) {
-    return CacheCost.of(model.withKvHeads(kvHeads), kvType, batch).bytesAt(contextTokens);
+  private long bytesAt(ModelCache other) {
+    return CacheCost.of(other, kvType, batch).bytesAt(contextTokens);
+  }
+
+  /** Bytes of states that do not grow, of all sequences; no part of {@link #totalBytes}. */
+  public long stateBytes() {
+    return Math.multiplyExact(model.stateBytes(), (long) batch);
+  }
+
+  /** Bytes that each position of an encoder or an image takes, once for each sequence. */
+  public long crossBytesPerPosition() {
+    return model
+        .all(Kept.Cross.class)
+        .mapToLong(cross -> LayerKinds.crossBytes(cross, kvType))
+        .sum();
   }
 
   /** The part of {@link #mhaBytes} that is saved. */
@@ -68,6 +92,26 @@ public record Plan(
   /** Bytes of Gatun's own blocks at the context. */
   public long gatunBytes() {
     return cost().gatunBytes(contextTokens);
+  }
+
+  /** Why {@link #gatunBytes} and {@link #totalBytes} differ; empty if they do not. */
+  public String gatunReason() {
+    if (gatunBytes() == totalBytes()) {
+      return "";
+    }
+    List<String> reasons = new ArrayList<>();
+    if (bytesWithoutWindows() != totalBytes()) {
+      reasons.add(
+          "Gatun keeps every token of every layer, windows or not, so that a conversation can be"
+              + " cut back or forked anywhere");
+    }
+    if (gatunBytes() != bytesWithoutWindows()) {
+      reasons.add("it stores whole blocks of %,d tokens".formatted(KvLayout.DEFAULT_BLOCK_TOKENS));
+    }
+    if (cost().gatunCaches() > 1) {
+      reasons.add("it takes %d caches, one for each shape of rows".formatted(cost().gatunCaches()));
+    }
+    return String.join("; ", reasons);
   }
 
   /** The longest context within the budget; empty if windows keep the cache below it forever. */
@@ -88,16 +132,13 @@ public record Plan(
     ObjectNode json = JSON.createObjectNode();
     json.put("model", model.name());
     json.put("source", model.source().name().toLowerCase(Locale.ROOT));
-    json.put("layers", model.layers());
-    json.put("numHeads", model.numHeads());
-    json.put("numKvHeads", model.numKvHeads());
-    json.put("headDim", model.keyDim());
-    json.put("valueDim", model.valueDim());
-    if (model.latent() != null) {
-      json.put("latentDim", model.latent().latentDim());
-      json.put("ropeDim", model.latent().ropeDim());
+    if (!model.rules().isEmpty()) {
+      json.put("rules", model.rules());
     }
-    json.put("slidingLayers", model.slidingLayers());
+    json.put("layers", model.layers().size());
+    LayerKinds.putShape(model, json);
+    json.set("layerKinds", LayerKinds.toJson(model, kvType));
+    json.put("slidingLayers", model.boundedLayers());
     json.put("kvType", kvType.label());
     json.put("contextTokens", contextTokens);
     json.put("batch", batch);
@@ -107,7 +148,12 @@ public record Plan(
     json.put("mhaBytes", mhaBytes());
     json.put("mqaBytes", mqaBytes());
     json.put("savedAgainstMha", savedAgainstMha());
+    json.put("stateBytes", stateBytes());
+    json.put("crossBytesPerPosition", crossBytesPerPosition());
     json.put("gatunBytes", gatunBytes());
+    if (!gatunReason().isEmpty()) {
+      json.put("gatunReason", gatunReason());
+    }
     json.put("budgetBytes", budget);
     OptionalLong max = maxTokensInBudget();
     if (max.isPresent()) {
@@ -118,6 +164,9 @@ public record Plan(
     if (bandwidth > 0) {
       json.put("readBytesPerSecond", Math.round(bandwidth));
       json.put("attentionFloorSeconds", attentionFloorSeconds());
+    }
+    if (!model.notes().isEmpty()) {
+      model.notes().forEach(json.putArray("notes")::add);
     }
     return json;
   }

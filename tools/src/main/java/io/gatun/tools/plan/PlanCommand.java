@@ -8,7 +8,8 @@ import io.gatun.cache.KvType;
 import io.gatun.tools.cli.Amounts;
 import io.gatun.tools.cli.Sizes;
 import io.gatun.tools.config.AttentionShape;
-import io.gatun.tools.config.AttentionShapeReader;
+import io.gatun.tools.config.ModelCache;
+import io.gatun.tools.config.ModelCacheReader;
 import io.gatun.tools.config.ModelCatalog;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
@@ -151,7 +152,7 @@ public final class PlanCommand implements Callable<Integer> {
     if (batch < 1) {
       throw usageError("--batch is %d, not at least 1".formatted(batch));
     }
-    List<AttentionShape> specs = specs();
+    List<ModelCache> specs = specs();
     boolean sideBySide = compare != null || specs.size() > 1;
     KvType type = usage(() -> KvType.ofLabel(kvType));
     long limit =
@@ -161,7 +162,7 @@ public final class PlanCommand implements Callable<Integer> {
     Long asked = context == null ? null : usage(() -> Amounts.tokens(context));
     double rate = bandwidth();
     List<Plan> plans = new ArrayList<>();
-    for (AttentionShape model : specs) {
+    for (ModelCache model : specs) {
       long own = sideBySide || model.contextLimit() == 0 ? DEFAULT_CONTEXT : model.contextLimit();
       long tokens = asked == null ? own : asked;
       Plan plan = new Plan(model, type, tokens, batch, limit, rate);
@@ -180,20 +181,20 @@ public final class PlanCommand implements Callable<Integer> {
     return 0;
   }
 
-  private List<AttentionShape> specs() {
-    List<AttentionShape> specs = new ArrayList<>();
+  private List<ModelCache> specs() {
+    List<ModelCache> specs = new ArrayList<>();
     for (String name : models) {
-      specs.add(changed(usage(() -> ModelCatalog.find(name))));
+      specs.add(changed(usage(() -> ModelCache.of(ModelCatalog.find(name)))));
     }
     for (Path config : configs) {
-      specs.add(changed(AttentionShapeReader.read(config)));
+      specs.add(changed(ModelCacheReader.read(config)));
     }
     if (compare != null) {
       for (String name : compare) {
         if (name.equalsIgnoreCase("all")) {
-          ModelCatalog.all().forEach(m -> specs.add(changed(m)));
+          ModelCatalog.all().forEach(m -> specs.add(changed(ModelCache.of(m))));
         } else {
-          specs.add(changed(usage(() -> ModelCatalog.find(name))));
+          specs.add(changed(usage(() -> ModelCache.of(ModelCatalog.find(name)))));
         }
       }
     }
@@ -206,7 +207,7 @@ public final class PlanCommand implements Callable<Integer> {
     return specs;
   }
 
-  private AttentionShape ownModel() {
+  private ModelCache ownModel() {
     if (layers == null && heads == null && headDim == null) {
       throw usageError(
           "which model? Give --model NAME, --config FILE, or --layers, --heads and --head-dim"
@@ -218,25 +219,26 @@ public final class PlanCommand implements Callable<Integer> {
     int kv = kvHeads == null ? heads : kvHeads;
     return usage(() ->
         withWindow(
-            new AttentionShape(
-                "your model",
-                heads,
-                kv,
-                headDim,
-                headDim,
-                null,
-                AttentionShape.fullAttention(Math.max(0, layers)),
-                0,
-                0,
-                AttentionShape.Source.GIVEN)));
+            ModelCache.of(
+                new AttentionShape(
+                    "your model",
+                    heads,
+                    kv,
+                    headDim,
+                    headDim,
+                    null,
+                    AttentionShape.fullAttention(Math.max(0, layers)),
+                    0,
+                    0,
+                    AttentionShape.Source.GIVEN))));
   }
 
   /** What the command line changes of a known model. */
-  private AttentionShape changed(AttentionShape model) {
+  private ModelCache changed(ModelCache model) {
     return usage(() -> withWindow(kvHeads == null ? model : model.withKvHeads(kvHeads)));
   }
 
-  private AttentionShape withWindow(AttentionShape model) {
+  private ModelCache withWindow(ModelCache model) {
     if (window == null) {
       return model;
     }

@@ -3,6 +3,8 @@ package io.gatun.tools.plan;
 import io.gatun.tools.cli.Amounts;
 import io.gatun.tools.cli.Sizes;
 import io.gatun.tools.config.AttentionShape;
+import io.gatun.tools.config.Kept;
+import io.gatun.tools.config.ModelCache;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -14,7 +16,7 @@ final class PlanText {
 
   /** One plan, a fact a line. */
   static String one(Plan plan, String budgetName) {
-    AttentionShape model = plan.model();
+    ModelCache model = plan.model();
     List<String[]> lines = new ArrayList<>();
     String context = Amounts.grouped(plan.contextTokens()) + " tokens";
     String times = plan.batch() == 1 ? "" : " x %d sequences".formatted(plan.batch());
@@ -23,16 +25,18 @@ final class PlanText {
     if (plan.bytesWithoutWindows() != plan.totalBytes()) {
       lines.add(size("  without its windows", plan.bytesWithoutWindows(), ""));
     }
-    lines.add(
-        size("  as MHA, %d KV heads".formatted(model.numHeads()), plan.mhaBytes(), saving(plan)));
+    lines.add(size("  as MHA, a KV head for each query head", plan.mhaBytes(), saving(plan)));
     lines.add(size("  as MQA, 1 KV head", plan.mqaBytes(), ""));
-    lines.add(size("  in Gatun's 1,024-token blocks", plan.gatunBytes(), ""));
-    lines.add(
-        new String[] {
-          "%s of %s holds".formatted(budgetName, Sizes.human(plan.budget())),
-          maxTokens(plan),
-          "tokens" + (plan.batch() == 1 ? "" : " of each sequence")
-        });
+    if (plan.gatunBytes() != plan.totalBytes()) {
+      lines.add(size("  as Gatun keeps it", plan.gatunBytes(), ""));
+    }
+    if (plan.stateBytes() > 0) {
+      lines.add(size("states beside the cache" + times, plan.stateBytes(), ""));
+    }
+    if (plan.crossBytesPerPosition() > 0) {
+      lines.add(size("cross-attention, one position", plan.crossBytesPerPosition(), ""));
+    }
+    lines.add(budgetLine(plan, budgetName));
     if (plan.bandwidth() > 0) {
       lines.add(
           new String[] {
@@ -44,7 +48,11 @@ final class PlanText {
     }
     StringBuilder text = new StringBuilder();
     text.append("%s (%s)\n".formatted(model.name(), model.source().text()));
-    text.append("%s, %s\n\n".formatted(model.describe(), plan.kvType().label()));
+    if (!model.rules().isEmpty()) {
+      text.append("read by %s\n".formatted(model.rules()));
+    }
+    text.append("%d layers, K/V in %s\n\n".formatted(model.layers().size(), plan.kvType().label()));
+    text.append(kinds(plan)).append('\n');
     int width = lines.stream().mapToInt(line -> line[0].length()).max().orElseThrow();
     for (String[] line : lines) {
       String pad = " ".repeat(width - line[0].length());
@@ -55,6 +63,34 @@ final class PlanText {
       text.append('\n').append(note).append('\n');
     }
     return text.toString();
+  }
+
+  /** What the layers keep, the columns of numbers to the right. */
+  private static String kinds(Plan plan) {
+    StringBuilder text = new StringBuilder();
+    List<String[]> table = LayerKinds.table(plan.model(), plan.kvType());
+    int[] width = widths(table);
+    for (String[] row : table) {
+      String line =
+          "  %s  %s  %s  %s"
+              .formatted(
+                  " ".repeat(width[0] - row[0].length()) + row[0],
+                  row[1] + " ".repeat(width[1] - row[1].length()),
+                  row[2] + " ".repeat(width[2] - row[2].length()),
+                  " ".repeat(width[3] - row[3].length()) + row[3]);
+      text.append(line.stripTrailing()).append('\n');
+    }
+    return text.toString();
+  }
+
+  private static String[] budgetLine(Plan plan, String budgetName) {
+    OptionalLong max = plan.maxTokensInBudget();
+    String each = plan.batch() == 1 ? "" : " of each sequence";
+    return new String[] {
+      "%s of %s holds".formatted(budgetName, Sizes.human(plan.budget())),
+      max.isPresent() ? Amounts.grouped(max.getAsLong()) : "any length",
+      max.isPresent() ? "tokens" + each : "(every layer has a window)"
+    };
   }
 
   private static String[] size(String what, long bytes, String remark) {
@@ -78,28 +114,35 @@ final class PlanText {
 
   private static String maxTokens(Plan plan) {
     OptionalLong max = plan.maxTokensInBudget();
-    return max.isPresent() ? Amounts.grouped(max.getAsLong()) : "any number of";
+    return max.isPresent() ? Amounts.grouped(max.getAsLong()) : "any";
   }
 
   private static List<String> notes(Plan plan) {
-    AttentionShape model = plan.model();
-    List<String> notes = new ArrayList<>();
+    ModelCache model = plan.model();
+    List<String> notes = new ArrayList<>(model.notes());
     if (model.contextLimit() > 0 && plan.contextTokens() > model.contextLimit()) {
       notes.add(
           "Note: %s was made for %s tokens."
               .formatted(model.name(), Amounts.grouped(model.contextLimit())));
     }
-    if (plan.bytesWithoutWindows() != plan.totalBytes()) {
-      notes.add(
-          "Note: a window bounds what attention reads. Gatun keeps every token of every layer, so"
-              + " that a\nconversation can be cut back or forked anywhere: its blocks take what the"
-              + " model takes without\nwindows.");
+    if (!plan.gatunReason().isEmpty()) {
+      notes.add("Note: as Gatun keeps it: %s.".formatted(plan.gatunReason()));
     }
-    if (model.latent() != null) {
+    if (plan.stateBytes() > 0) {
       notes.add(
-          "Note: the MHA and MQA lines are for heads of %d, as in DeepSeek-V2, table 1."
-              .formatted(model.valueDim()));
+          "Note: states have recurrent values in F32 and a convolution's inputs in BF16; they do"
+              + " not grow.");
     }
+    model
+        .all(Kept.Latent.class)
+        .findFirst()
+        .ifPresent(latent ->
+            notes.add(
+                "Note: the MHA and MQA lines are for heads of %s, as in DeepSeek-V2, table 1."
+                    .formatted(
+                        latent.headKeyDim() == latent.headValueDim()
+                            ? String.valueOf(latent.headValueDim())
+                            : latent.headKeyDim() + " and " + latent.headValueDim())));
     return notes;
   }
 
@@ -124,23 +167,22 @@ final class PlanText {
         });
     boolean memory = false;
     for (Plan plan : plans) {
-      AttentionShape m = plan.model();
+      ModelCache m = plan.model();
+      String[] cells = LayerKinds.cells(m);
       boolean unchecked = m.source() == AttentionShape.Source.MEMORY;
       memory |= unchecked;
       table.add(
           new String[] {
             m.name() + (unchecked ? "*" : ""),
-            String.valueOf(m.layers()),
-            m.numHeads() + "/" + (m.latent() == null ? m.numKvHeads() : "latent"),
-            m.latent() == null
-                ? String.valueOf(m.keyDim())
-                : m.latent().latentDim() + "+" + m.latent().ropeDim(),
+            String.valueOf(m.layers().size()),
+            cells[0],
+            cells[1],
             Sizes.human(plan.bytesPerToken()),
             Sizes.human(plan.totalBytes()),
             Sizes.human(plan.mhaBytes()),
             String.format(Locale.ROOT, "%.1f %%", 100 * plan.savedAgainstMha()),
             Sizes.human(plan.mqaBytes()),
-            plan.maxTokensInBudget().isPresent() ? maxTokens(plan) : "any",
+            maxTokens(plan),
             timed ? Amounts.seconds(plan.attentionFloorSeconds()) : ""
           });
     }
@@ -189,22 +231,26 @@ final class PlanText {
 
   /** Columns two blanks apart, the first to the left, the others to the right. */
   private static String aligned(List<String[]> table) {
-    int columns = table.getFirst().length;
-    int[] width = new int[columns];
-    for (String[] row : table) {
-      for (int c = 0; c < columns; c++) {
-        width[c] = Math.max(width[c], row[c].length());
-      }
-    }
+    int[] width = widths(table);
     StringBuilder text = new StringBuilder();
     for (String[] row : table) {
       StringBuilder line = new StringBuilder();
-      for (int c = 0; c < columns; c++) {
+      for (int c = 0; c < width.length; c++) {
         String pad = " ".repeat(width[c] - row[c].length());
         line.append(c == 0 ? row[c] + pad : "  " + pad + row[c]);
       }
       text.append(line.toString().stripTrailing()).append('\n');
     }
     return text.toString();
+  }
+
+  private static int[] widths(List<String[]> table) {
+    int[] width = new int[table.getFirst().length];
+    for (String[] row : table) {
+      for (int c = 0; c < width.length; c++) {
+        width[c] = Math.max(width[c], row[c].length());
+      }
+    }
+    return width;
   }
 }

@@ -257,9 +257,7 @@ public record SafetensorsHeader(
         return TensorType.OTHER;
       }
       throw refused(
-          file,
-          "tensor %s has dtype %s, not the name of a type"
-              .formatted(name, found(json)));
+          file, "tensor %s has dtype %s, not the name of a type".formatted(name, found(json)));
     }
 
     private List<Long> numbers(String name, String key, JsonParser json) throws IOException {

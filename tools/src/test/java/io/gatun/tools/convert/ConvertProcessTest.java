@@ -107,7 +107,7 @@ class ConvertProcessTest {
   /** The moment between the last file and the renaming is short; then the model is whole. */
   private static boolean isWhole(Path folder) {
     try (Source source = Source.open(folder)) {
-      return source.model().numKvHeads() == 4;
+      return source.heads().kvHeads() == 4;
     }
   }
 

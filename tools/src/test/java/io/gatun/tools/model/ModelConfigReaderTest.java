@@ -137,13 +137,13 @@ class ModelConfigReaderTest {
         "llama | 'hidden_size':72.5                 | hidden_size is 72.5, not a whole number",
         "llama | 'hidden_size':'72'                 | hidden_size is \"72\", not a whole number",
         "llama | 'hidden_size':99999999999          | hidden_size is 99999999999",
-        "llama | 'hidden_size':73                   | hidden_size, 73, must be a multiple of"
-            + " num_attention_heads, 6",
+        "llama | 'hidden_size':73                   | hidden_size 73 is no multiple of 6 heads",
         "llama | 'num_hidden_layers':-3             | num_hidden_layers is -3",
         "llama | 'intermediate_size':true           | intermediate_size is true",
         "llama | 'vocab_size':0                     | vocab_size is 0",
         "llama | 'num_attention_heads':0            | num_attention_heads is 0",
-        "llama | 'num_key_value_heads':4            | not a multiple of num_key_value_heads, 4",
+        "llama | 'num_key_value_heads':4            | 6 query heads, not a multiple of its 4 KV"
+            + " heads",
         "llama | 'head_dim':7                       | heads are 7 wide",
         "llama | 'rms_norm_eps':0                   | rms_norm_eps is 0, not a finite number"
             + " greater than 0",
@@ -166,9 +166,9 @@ class ModelConfigReaderTest {
         "mistral-window | 'sliding_window':0        | sliding_window is 0",
         "qwen3-window | 'layer_types':['full_attention'] | layer_types has 1 entries for 3 layers",
         "qwen3-window | 'layer_types':['full_attention','full_attention','linear_attention'] |"
-            + " layer type 'linear_attention'",
-        "qwen3-window | 'use_sliding_window':false  | layer_types has sliding_attention, but no"
-            + " sliding_window is in use",
+            + " layer 2 is of kind 'linear_attention'",
+        "qwen3-window | 'use_sliding_window':false  | layer_types has sliding_attention in layer"
+            + " 1, but no sliding_window is in use",
       })
   void whatCannotBeComputedIsRefused(String name, String changes, String message) {
     assertThatThrownBy(() -> read(name.strip(), changes))
