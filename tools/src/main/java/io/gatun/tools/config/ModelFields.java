@@ -155,6 +155,7 @@ final class ModelFields {
       List<LayerForm> layers,
       double defaultEps,
       boolean tiedByDefault) {
+    rope.checkLengthIsOfUse();
     int vocab = json.count("vocab_size", 1, MAX_VOCAB);
     return new ModelConfig(
         type,

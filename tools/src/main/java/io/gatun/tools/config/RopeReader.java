@@ -50,6 +50,7 @@ final class RopeReader {
   private final int maxPositions;
   private final long length;
   private TrainedLength positions;
+  private boolean dependsOnLength;
 
   RopeReader(JsonFields json, String type, int maxPositions, long length) {
     this.json = json;
@@ -62,6 +63,19 @@ final class RopeReader {
   /** The length of the training, after the scaling that was read last. */
   TrainedLength positions() {
     return positions;
+  }
+
+  /**
+   * Ends the reading of a model whose angles are the same for every length, where one was given.
+   *
+   * @throws GatunException if a length was given and no angle depends on it
+   */
+  void checkLengthIsOfUse() {
+    if (length > 0 && !dependsOnLength) {
+      throw new GatunException(
+          "--rope-length is %d, and the angles of this model do not depend on the length of the text; leave it out"
+              .formatted(length));
+    }
   }
 
   /** The one embedding of all layers, which turns whole rows. */
@@ -230,6 +244,7 @@ final class RopeReader {
   }
 
   private RopeConfig.Scaling dynamic(JsonFields section) {
+    dependsOnLength = true;
     double factor = section.positive("factor");
     if (maxPositions == 0) {
       throw new GatunException(
@@ -296,6 +311,7 @@ final class RopeReader {
   }
 
   private RopeConfig.Scaling longRope(JsonFields section) {
+    dependsOnLength = true;
     int original = original(section);
     double stretch =
         section.has("factor") ? section.positive("factor") : (double) maxPositions / original;

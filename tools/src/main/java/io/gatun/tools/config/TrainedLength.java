@@ -1,7 +1,5 @@
 package io.gatun.tools.config;
 
-import io.gatun.cache.GatunException;
-
 /**
  * How many positions a model was trained for: a limit, unless its user says otherwise.
  *
@@ -15,16 +13,9 @@ public record TrainedLength(long tokens, String reason, long longer) {
     return new TrainedLength(maxPositions, "max_position_embeddings", 0);
   }
 
-  /**
-   * Ends what would go past the limit.
-   *
-   * @param length tokens that the cache would hold
-   * @throws GatunException if that is more than the model was trained for; it says what lifts it
-   */
-  public void check(long length) {
-    if (tokens > 0 && length > tokens) {
-      throw new GatunException(refusal(length));
-    }
+  /** Whether a sequence of so many tokens stays within the limit. */
+  public boolean allows(long length) {
+    return tokens == 0 || length <= tokens;
   }
 
   /** The sentence that says what the limit is, and what lifts it. */

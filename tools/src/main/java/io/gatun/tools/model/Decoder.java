@@ -167,9 +167,14 @@ public final class Decoder implements AutoCloseable {
    * @throws GatunException if they are too many; it says what lifts the limit
    */
   public void checkLength(long length) {
-    if (!beyondTrainedLength) {
-      config.positions().check(length);
+    if (!allows(length)) {
+      throw new GatunException(config.positions().refusal(length));
     }
+  }
+
+  /** Whether the sequence may become so long. */
+  public boolean allows(long length) {
+    return beyondTrainedLength || config.positions().allows(length);
   }
 
   /**

@@ -5,6 +5,8 @@ import io.gatun.cache.KvType;
 import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -52,12 +54,24 @@ final class NonFinite {
     }
     int width = tensor.type().bytes();
     float value = tensor.type().value(bytes, index * width);
-    return "tensor %s in %s holds %s (element %d); download the model again"
+    return "tensor %s in %s holds %s (element %d, at %s); download the model again"
         .formatted(
             tensor.name(),
             tensor.file(),
             Float.isNaN(value) ? "NaN" : "an infinity",
-            from / width + index);
+            from / width + index,
+            place(tensor, from / width + index));
+  }
+
+  /** The indices of an element, by the tensor's extents. */
+  private static List<Long> place(Tensor tensor, long element) {
+    List<Long> place = new ArrayList<>();
+    long rest = element;
+    for (long extent : tensor.spec().shape().reversed()) {
+      place.addFirst(rest % extent);
+      rest /= extent;
+    }
+    return place;
   }
 
   private static long wide(MemorySegment bytes) {

@@ -1,23 +1,32 @@
 package io.gatun.tools.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.gatun.attention.Team;
 import io.gatun.attention.TokenTree;
+import io.gatun.cache.GatunException;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvType;
+import io.gatun.tools.config.ModelConfigReader;
+import io.gatun.tools.safetensors.TensorSpec;
 import io.gatun.tools.safetensors.TensorType;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The published architectures against an independent forward pass in double, and bit for bit. */
 class PublishedArchitecturesTest {
@@ -114,6 +123,82 @@ class PublishedArchitecturesTest {
         }
       }
     }
+  }
+
+  /** In a JVM of its own, as a runner is; see DecoderTest. */
+  @ParameterizedTest
+  @ValueSource(strings = {"gpt_oss", "deepseek_v3", "gemma2"})
+  @Tag("own-jvm")
+  void aStepAllocatesNothingOnTheHeap(String name) throws IOException {
+    PublishedModels.write(folder, name, TensorType.BF16, 3);
+    try (Model model = Model.load(folder);
+        KvCache cache = KvCache.builder(model.kvShape()).type(KvType.F32).build();
+        Team one = Team.of(1);
+        Decoder decoder = new Decoder(model, cache, one)) {
+      var threads =
+          (com.sun.management.ThreadMXBean)
+              java.lang.management.ManagementFactory.getThreadMXBean();
+      long least = Long.MAX_VALUE;
+      decoder.decode(0);
+      for (int round = 0; round < 300 && least > 0; round++) {
+        long before = threads.getCurrentThreadAllocatedBytes();
+        for (int i = 0; i < 100; i++) {
+          decoder.decode(i);
+        }
+        least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+        // Not to 0: that would give the block back, and the next round would take another.
+        cache.truncate(1);
+      }
+      assertThat(least).as("bytes allocated in 100 steps, once compiled").isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"gemma2", "phi3", "qwen3_moe-mixed", "deepseek_v3"})
+  void weightsOfEightBitsAreReadInTheirPlace(String name) throws IOException {
+    PublishedModels.write(folder, name, TensorType.BF16, 3);
+    List<String> messages = new ArrayList<>();
+    WeightOptions options =
+        new WeightOptions(WeightForm.Q8, null, folder.resolve("notes"), messages::add);
+    try (Model model = Model.load(folder);
+        Model rounded = Model.load(folder, options, team);
+        KvCache cache = cache(model);
+        KvCache other = cache(model);
+        Decoder decoder = new Decoder(model, cache, team);
+        Decoder coarse = new Decoder(rounded, other, team)) {
+      int[] tokens = tokens(20, model.config().vocabSize());
+      float[] exact = copy(decoder.prefill(tokens, 0, 20));
+      double[] expected = new double[exact.length];
+      for (int i = 0; i < exact.length; i++) {
+        expected[i] = exact[i];
+      }
+      double error = error(copy(coarse.prefill(tokens, 0, 20)), expected);
+      System.out.printf("logits of %s, q8 weights: %.1e to those of bf16%n", name, error);
+      assertThat(error).isBetween(1e-4, 0.3);
+      assertThat(rounded.weightBytesPerStep()).isLessThan(model.weightBytesPerStep());
+    }
+  }
+
+  @Test
+  void expertsWithInputsOutermostAreNotRounded() throws IOException {
+    PublishedModels.write(folder, "gpt_oss", TensorType.BF16, 3);
+    WeightOptions options =
+        new WeightOptions(WeightForm.Q8, null, folder.resolve("notes"), message -> {});
+    assertThatThrownBy(() -> Model.load(folder, options, team).close())
+        .isInstanceOf(GatunException.class)
+        .hasMessageContaining("lie with their inputs outermost")
+        .hasMessageContaining("leave --weights q8 out");
+  }
+
+  @ParameterizedTest
+  @MethodSource("names")
+  void theTensorsAreCountedAsTheyArePublished(String name) throws IOException {
+    PublishedModels.write(folder, name, TensorType.F32, 3);
+    long published =
+        PublishedModels.tensors(PublishedModels.config(name), TensorType.F32).stream()
+            .mapToLong(TensorSpec::elements)
+            .sum();
+    assertThat(ModelConfigReader.read(folder).parameters()).isEqualTo(published);
   }
 
   @ParameterizedTest

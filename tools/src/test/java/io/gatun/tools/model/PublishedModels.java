@@ -27,6 +27,7 @@ final class PublishedModels {
           "phi3",
           "phi3-window",
           "smollm3",
+          "smollm3-biases",
           "olmo2",
           "granite",
           "qwen3_moe",
@@ -35,6 +36,7 @@ final class PublishedModels {
           "deepseek_v2",
           "deepseek_v2-groups",
           "deepseek_v3",
+          "deepseek_v3-halves",
           "llama-linear",
           "llama-dynamic",
           "llama-yarn");
@@ -105,6 +107,10 @@ final class PublishedModels {
                 "long_factor", List.of(1.0, 2.1, 4.2, 9.5, 19.0, 35.5)));
       }
       case "phi3-window" -> c.put("sliding_window", 11);
+      case "smollm3-biases" -> {
+        c.put("attention_bias", true);
+        c.put("mlp_bias", true);
+      }
       case "smollm3" -> {
         c.put("rope_theta", 5e6);
         c.put("no_rope_layers", List.of(1, 0, 1, 0));
@@ -167,6 +173,13 @@ final class PublishedModels {
                 false));
       }
       case "deepseek_v2", "deepseek_v2-groups", "deepseek_v3" -> deepSeek(c, name);
+      case "deepseek_v3-halves" -> {
+        deepSeek(c, "deepseek_v3");
+        c.put("rope_interleave", false);
+        c.put("norm_topk_prob", false);
+        c.put("attention_bias", true);
+        c.remove("rope_scaling");
+      }
       case "llama-linear" -> c.put("rope_scaling", Map.of("type", "linear", "factor", 4.0));
       case "llama-dynamic" -> c.put("rope_scaling", Map.of("rope_type", "dynamic", "factor", 2.0));
       case "llama-yarn" ->
@@ -307,17 +320,20 @@ final class PublishedModels {
       t.add(TensorSpec.of(p + "o_proj.weight", type, hidden, (long) heads * dim));
       return;
     }
+    boolean biases = model.equals("gpt_oss") || Boolean.TRUE.equals(c.get("attention_bias"));
     int[] rows = {heads * dim, kvHeads * dim, kvHeads * dim};
     String[] names = {"q_proj", "k_proj", "v_proj"};
     for (int i = 0; i < 3; i++) {
       t.add(TensorSpec.of(p + names[i] + ".weight", type, rows[i], hidden));
-      if (model.equals("gpt_oss")) {
+      if (biases) {
         t.add(TensorSpec.of(p + names[i] + ".bias", type, rows[i]));
       }
     }
     t.add(TensorSpec.of(p + "o_proj.weight", type, hidden, (long) heads * dim));
-    if (model.equals("gpt_oss")) {
+    if (biases) {
       t.add(TensorSpec.of(p + "o_proj.bias", type, hidden));
+    }
+    if (model.equals("gpt_oss")) {
       t.add(TensorSpec.of(p + "sinks", type, heads));
     }
     if (model.equals("olmo2")) {
@@ -349,6 +365,11 @@ final class PublishedModels {
     t.add(TensorSpec.of(p + "kv_a_layernorm.weight", type, rank));
     t.add(TensorSpec.of(p + "kv_b_proj.weight", type, (long) heads * (nope + value), rank));
     t.add(TensorSpec.of(p + "o_proj.weight", type, hidden, (long) heads * value));
+    if (Boolean.TRUE.equals(c.get("attention_bias"))) {
+      t.add(TensorSpec.of(p + "q_a_proj.bias", type, number(c, "q_lora_rank")));
+      t.add(TensorSpec.of(p + "kv_a_proj_with_mqa.bias", type, rank + rope));
+      t.add(TensorSpec.of(p + "o_proj.bias", type, hidden));
+    }
   }
 
   private static void feed(
@@ -393,7 +414,14 @@ final class PublishedModels {
           gated(t, type, p + "shared_experts.", hidden, shared);
         }
       }
-      default -> gated(t, type, p, hidden, inner);
+      default -> {
+        gated(t, type, p, hidden, inner);
+        if (Boolean.TRUE.equals(c.get("mlp_bias"))) {
+          t.add(TensorSpec.of(p + "gate_proj.bias", type, inner));
+          t.add(TensorSpec.of(p + "up_proj.bias", type, inner));
+          t.add(TensorSpec.of(p + "down_proj.bias", type, hidden));
+        }
+      }
     }
   }
 
