@@ -5,8 +5,8 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * Rotary position embedding in the rotate-half form that Hugging Face checkpoints use: with {@code
- * n = rotaryDim / 2}, the pair {@code (x[i], x[i + n])} turns by {@code position * frequency(i)}, and
- * is multiplied by the attention factor of the scaling.
+ * n = rotaryDim / 2}, the pair {@code (x[i], x[i + n])} turns by {@code position * frequency(i)},
+ * and is multiplied by the attention factor of the scaling.
  *
  * <pre>
  *   x'[i]     = x[i]     cos(a) - x[i + n] sin(a)

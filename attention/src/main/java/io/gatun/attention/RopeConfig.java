@@ -142,10 +142,10 @@ public record RopeConfig(int headDim, int rotaryDim, double theta, Scaling scali
   }
 
   /**
-   * YaRN (Peng et al., 2023, sections 3.2 and 3.4): pairs that turn more than {@code betaFast} times
-   * over the first training's context stay, those that turn less than {@code betaSlow} times are
-   * divided by {@code factor}, and between the two limits the share changes evenly with the index of
-   * the pair.
+   * YaRN (Peng et al., 2023, sections 3.2 and 3.4): pairs that turn more than {@code betaFast}
+   * times over the first training's context stay, those that turn less than {@code betaSlow} times
+   * are divided by {@code factor}, and between the two limits the share changes evenly with the
+   * index of the pair.
    *
    * @param factor at least 1
    * @param originalMaxPositions positions of the first training
@@ -213,8 +213,8 @@ public record RopeConfig(int headDim, int rotaryDim, double theta, Scaling scali
 
   /**
    * LongRoPE (Ding et al., 2024): every pair has a divisor of its own. Models of this kind have two
-   * lists of them, for texts up to the first training's context and for longer ones; which one holds
-   * is chosen where the model is read.
+   * lists of them, for texts up to the first training's context and for longer ones; which one
+   * holds is chosen where the model is read.
    *
    * @param divisors one for each pair, greater than 0
    * @param attentionFactor greater than 0
@@ -232,7 +232,9 @@ public record RopeConfig(int headDim, int rotaryDim, double theta, Scaling scali
       checkAttentionFactor(attentionFactor);
     }
 
-    /** The factor for a context {@code stretch} times as long: sqrt(1 + ln stretch / ln original). */
+    /**
+     * The factor for a context {@code stretch} times as long: sqrt(1 + ln stretch / ln original).
+     */
     public static double recommendedAttentionFactor(double stretch, long originalMaxPositions) {
       return stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(originalMaxPositions));
     }

@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The rotary embedding of {@link io.gatun.attention.Rope} in f64, and its gradient. It is a rotation
- * times the attention factor, so that the gradient by its input is the gradient by its output turned
- * back, times the same factor.
+ * The rotary embedding of {@link io.gatun.attention.Rope} in f64, and its gradient. It is a
+ * rotation times the attention factor, so that the gradient by its input is the gradient by its
+ * output turned back, times the same factor.
  */
 final class Rotation {
   private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE;

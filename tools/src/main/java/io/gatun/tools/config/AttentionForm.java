@@ -147,7 +147,8 @@ public sealed interface AttentionForm {
   }
 
   /**
-   * Latent attention (DeepSeek-V2, section 2.1): one row for all heads, the latent and a rotated key.
+   * Latent attention (DeepSeek-V2, section 2.1): one row for all heads, the latent and a rotated
+   * key.
    *
    * @param numHeads query heads
    * @param queryRank width of the compressed queries, {@code q_lora_rank}; 0 if they are not
@@ -170,7 +171,9 @@ public sealed interface AttentionForm {
       boolean bias,
       boolean interleaved)
       implements AttentionForm {
-    /** Epsilon of the norms of compressed queries and latents, whatever the model's other one is. */
+    /**
+     * Epsilon of the norms of compressed queries and latents, whatever the model's other one is.
+     */
     public static final double NORM_EPS = 1e-6;
 
     @Override

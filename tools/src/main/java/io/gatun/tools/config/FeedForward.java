@@ -62,7 +62,9 @@ public sealed interface FeedForward {
 
   /** How the weights of experts are stored. */
   enum ExpertTensors {
-    /** {@code gate_proj}, {@code up_proj}, {@code down_proj} of each expert; the router's is gate. */
+    /**
+     * {@code gate_proj}, {@code up_proj}, {@code down_proj} of each expert; the router's is gate.
+     */
     SINGLE,
     /** All experts in one tensor with inputs outermost, gate and up in turns; biases (gpt-oss). */
     PACKED

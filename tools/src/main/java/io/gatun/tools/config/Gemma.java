@@ -15,8 +15,8 @@ import java.util.List;
  * gates pass through gelu, scores are scaled by {@code query_pre_attn_scalar}, and layers with a
  * window take turns with layers without one.
  *
- * <p>Gemma 2 caps scores and logits. Gemma 3 normalises the heads of queries and keys in their stead,
- * and turns them by two rotary embeddings, one for each kind of layer.
+ * <p>Gemma 2 caps scores and logits. Gemma 3 normalises the heads of queries and keys in their
+ * stead, and turns them by two rotary embeddings, one for each kind of layer.
  */
 final class Gemma {
   private Gemma() {}

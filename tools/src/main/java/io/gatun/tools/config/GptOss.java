@@ -11,9 +11,9 @@ import io.gatun.tools.config.FeedForward.Router;
 import io.gatun.tools.config.FeedForward.Scoring;
 
 /**
- * gpt-oss: each head has a learned sink, layers with a window take turns with layers without one, and
- * experts with biases stand in place of every MLP, weighed by a softmax over the chosen ones. Their
- * weights are F32, F16 or BF16; the published MXFP4 ones are refused as quantized.
+ * gpt-oss: each head has a learned sink, layers with a window take turns with layers without one,
+ * and experts with biases stand in place of every MLP, weighed by a softmax over the chosen ones.
+ * Their weights are F32, F16 or BF16; the published MXFP4 ones are refused as quantized.
  */
 final class GptOss {
   private static final double CLAMP = 7;

@@ -5,8 +5,8 @@ import io.gatun.tools.config.FeedForward.Activation;
 import io.gatun.tools.config.FeedForward.Dense;
 
 /**
- * Llama and Mistral: norms before attention and MLP, grouped-query attention, SwiGLU. Llama may have
- * biases; Mistral attends within a window in all layers.
+ * Llama and Mistral: norms before attention and MLP, grouped-query attention, SwiGLU. Llama may
+ * have biases; Mistral attends within a window in all layers.
  */
 final class Llama {
   private Llama() {}

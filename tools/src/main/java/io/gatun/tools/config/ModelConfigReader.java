@@ -47,7 +47,8 @@ public final class ModelConfigReader {
   }
 
   /**
-   * The configuration of a model folder whose rotary embedding may depend on the length of the text.
+   * The configuration of a model folder whose rotary embedding may depend on the length of the
+   * text.
    *
    * @param ropeLength tokens that its angles are made for; 0 for the least, which is how
    *     transformers reads a text that is not longer than the first training's

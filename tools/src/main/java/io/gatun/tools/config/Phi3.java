@@ -5,9 +5,9 @@ import io.gatun.tools.config.FeedForward.Activation;
 import io.gatun.tools.config.FeedForward.Dense;
 
 /**
- * Phi-3 and Phi-4-mini: a plain decoder whose queries, keys and values are one tensor, and whose gate
- * and up are another; a share of each head may turn, by the angles of longrope; the window, where
- * there is one, is that of all layers.
+ * Phi-3 and Phi-4-mini: a plain decoder whose queries, keys and values are one tensor, and whose
+ * gate and up are another; a share of each head may turn, by the angles of longrope; the window,
+ * where there is one, is that of all layers.
  */
 final class Phi3 {
   private Phi3() {}

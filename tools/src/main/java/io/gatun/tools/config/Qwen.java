@@ -14,8 +14,8 @@ import java.util.List;
 
 /**
  * Qwen2, Qwen3 and Qwen3-MoE. Qwen2 adds biases to queries, keys and values; Qwen3 normalises each
- * head of queries and keys before the rotation; Qwen3-MoE has experts in place of the MLP of all, or
- * of some layers, chosen by a softmax over all of them.
+ * head of queries and keys before the rotation; Qwen3-MoE has experts in place of the MLP of all,
+ * or of some layers, chosen by a softmax over all of them.
  */
 final class Qwen {
   private Qwen() {}

@@ -9,12 +9,13 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Reads the rotary embedding of a {@code config.json}. Older files have {@code rope_theta} and {@code
- * rope_scaling}, newer ones both in {@code rope_parameters}. What stands in two places must be the
- * same: which one counts depends on the version of the reader, so a difference is refused.
+ * Reads the rotary embedding of a {@code config.json}. Older files have {@code rope_theta} and
+ * {@code rope_scaling}, newer ones both in {@code rope_parameters}. What stands in two places must
+ * be the same: which one counts depends on the version of the reader, so a difference is refused.
  *
- * <p>The angles of types {@code dynamic} and {@code longrope} depend on the length of the text. Those
- * of a cache cannot change once keys stand in it, so the length is chosen when the model is read.
+ * <p>The angles of types {@code dynamic} and {@code longrope} depend on the length of the text.
+ * Those of a cache cannot change once keys stand in it, so the length is chosen when the model is
+ * read.
  */
 final class RopeReader {
   /** Keys that mean nothing to the angles, or that every type may have. */

@@ -5,10 +5,10 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /**
- * Activations times weights with the inputs outermost. A task takes a block of columns: it decodes a
- * piece of each row once and adds its multiples to the sums of all tokens. Sums run over the inputs in
- * their order, in stretches whose sums are added to the total, so a token's bits do not depend on the
- * batch or on the number of threads.
+ * Activations times weights with the inputs outermost. A task takes a block of columns: it decodes
+ * a piece of each row once and adds its multiples to the sums of all tokens. Sums run over the
+ * inputs in their order, in stretches whose sums are added to the total, so a token's bits do not
+ * depend on the batch or on the number of threads.
  *
  * <p>Thread rules: one call at a time. Allocates nothing per call.
  */

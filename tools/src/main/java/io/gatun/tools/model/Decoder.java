@@ -31,8 +31,8 @@ import java.util.Objects;
  *   logits = Wout rmsNorm(hidden)
  * </pre>
  *
- * <p>That is a Llama; what other models do differently is said by {@link ModelConfig}, and done by the
- * parts of a {@link LayerStack}. This class knows the order of a step and the cache.
+ * <p>That is a Llama; what other models do differently is said by {@link ModelConfig}, and done by
+ * the parts of a {@link LayerStack}. This class knows the order of a step and the cache.
  *
  * <p>A token's logits are the same, bit for bit, whether it is decoded alone or prefilled in any
  * batch, by any number of threads, in one process or resumed in another, as long as the vector
@@ -152,8 +152,8 @@ public final class Decoder implements AutoCloseable {
   }
 
   /**
-   * Lets the sequence grow beyond what the model was trained for, or not, which is the default: there
-   * a step ends with an exception.
+   * Lets the sequence grow beyond what the model was trained for, or not, which is the default:
+   * there a step ends with an exception.
    */
   public Decoder beyondTrainedLength(boolean allowed) {
     beyondTrainedLength = allowed;
@@ -161,7 +161,8 @@ public final class Decoder implements AutoCloseable {
   }
 
   /**
-   * Ends what would make the sequence longer than the model was trained for, unless that is allowed.
+   * Ends what would make the sequence longer than the model was trained for, unless that is
+   * allowed.
    *
    * @param length tokens that the cache would hold
    * @throws GatunException if they are too many; it says what lifts the limit
@@ -185,8 +186,8 @@ public final class Decoder implements AutoCloseable {
    * @return the logits of the last of them, f32 {@code [vocab]}, native; overwritten by the next call
    * @throws io.gatun.cache.GatunException if a key or value is not finite or does not fit the
    *     cache's element type, or there is no room for it; batches before that one stay in the cache
-   * @throws GatunException if the sequence would be longer than the model was trained for; nothing is
-   *     read
+   * @throws GatunException if the sequence would be longer than the model was trained for; nothing
+   *     is read
    * @throws IllegalArgumentException if an id is not in the vocabulary
    */
   public MemorySegment prefill(int[] tokens, int from, int count) {

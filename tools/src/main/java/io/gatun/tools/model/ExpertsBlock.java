@@ -16,9 +16,9 @@ import java.util.List;
 /**
  * Experts: a router chooses some for each token, and what they give is weighed and summed.
  *
- * <p>Design note: the tokens of a batch are gathered by expert, so that an expert's weights are read
- * once for all of them. A token's sum runs over the shared layer, then over its experts by index,
- * whatever the batch, so its bits do not depend on the batch.
+ * <p>Design note: the tokens of a batch are gathered by expert, so that an expert's weights are
+ * read once for all of them. A token's sum runs over the shared layer, then over its experts by
+ * index, whatever the batch, so its bits do not depend on the batch.
  */
 final class ExpertsBlock implements FeedBlock {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;

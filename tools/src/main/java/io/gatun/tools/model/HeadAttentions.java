@@ -10,8 +10,8 @@ import io.gatun.tools.model.AttentionWeights.OfHeads;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Attention over the cache for each layer of a model with heads. Layers that attend alike share one;
- * a layer with sinks has its own.
+ * Attention over the cache for each layer of a model with heads. Layers that attend alike share
+ * one; a layer with sinks has its own.
  */
 final class HeadAttentions implements AutoCloseable {
   private final GqaAttention[] layers;

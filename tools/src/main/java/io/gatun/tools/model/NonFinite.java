@@ -11,8 +11,8 @@ import java.util.Set;
 
 /**
  * Looks for weights that are infinite or not a number. Computed with, they would surface far from
- * where they are: as a key, or as logits without an order; and the F16 kernel reads their exponent as
- * a number (see F16Rows).
+ * where they are: as a key, or as logits without an order; and the F16 kernel reads their exponent
+ * as a number (see F16Rows).
  */
 final class NonFinite {
   private NonFinite() {}

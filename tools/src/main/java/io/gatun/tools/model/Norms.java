@@ -113,8 +113,8 @@ final class Norms {
   }
 
   /**
-   * gpt-oss's inner activation: {@code (up + 1) * gate * sigmoid(1.702 gate)}, gate at most 7 and up
-   * between -7 and 7.
+   * gpt-oss's inner activation: {@code (up + 1) * gate * sigmoid(1.702 gate)}, gate at most 7 and
+   * up between -7 and 7.
    *
    * @param gateUp f32 {@code [dim][2]} from byte {@code at} on, gate and up in turns
    * @param out gets the row of {@code token}

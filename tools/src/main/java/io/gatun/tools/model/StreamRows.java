@@ -10,7 +10,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The residual stream of a batch: what attention and MLP read of it, and how what they give is added.
+ * The residual stream of a batch: what attention and MLP read of it, and how what they give is
+ * added.
  *
  * <p>Design note: where nothing stands between a projection and the stream, the projection adds to
  * it; else it writes to a buffer of its own, {@link #branch}, which is normalised and multiplied on

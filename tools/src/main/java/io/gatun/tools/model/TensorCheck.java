@@ -10,9 +10,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Compares the tensors of a checkpoint with those that the model uses. A weight of one of the model's
- * own layers that is not used means that config.json describes another model: that is refused. Other
- * tensors are named, apart from companions that mean nothing to the result.
+ * Compares the tensors of a checkpoint with those that the model uses. A weight of one of the
+ * model's own layers that is not used means that config.json describes another model: that is
+ * refused. Other tensors are named, apart from companions that mean nothing to the result.
  */
 final class TensorCheck {
   private static final String EMBEDDING = "model.embed_tokens.weight";

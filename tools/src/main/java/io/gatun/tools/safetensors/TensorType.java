@@ -42,8 +42,8 @@ public enum TensorType {
   /** Unsigned 64-bit integer. */
   U64(8),
   /**
-   * A type that this version does not know, which may stand in a file as long as nobody asks for the
-   * tensor: its data is what its offsets span.
+   * A type that this version does not know, which may stand in a file as long as nobody asks for
+   * the tensor: its data is what its offsets span.
    */
   OTHER(0);
 

@@ -12,7 +12,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Configurations as published, from documentation: they are read, and have the models' parameters. */
+/**
+ * Configurations as published, from documentation: they are read, and have the models' parameters.
+ */
 class PublishedShapesTest {
   @TempDir Path folder;
 

@@ -18,7 +18,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Angles, attention factors and trained lengths of every rope type, against the rules written anew. */
+/**
+ * Angles, attention factors and trained lengths of every rope type, against the rules written anew.
+ */
 class RopeScalingTest {
   private static final ObjectMapper JSON = new ObjectMapper();
 
