@@ -29,7 +29,7 @@ final class Architecture {
   private LayerPattern pattern = LayerPattern.all("full_attention");
   private List<String> listKeys = List.of("layer_types");
   private ToIntFunction<ModelKeys> kvHeads =
-      keys -> keys.count("num_key_value_heads", keys.count("num_attention_heads"));
+      keys -> keys.positive("num_key_value_heads", keys.count("num_attention_heads"));
   private RowSharing sharing = RowSharing.NONE;
 
   /** Keys that a pattern reads and that say nothing of kinds. */
@@ -192,6 +192,9 @@ final class Architecture {
           listed == null ? "the pattern of its layers" : String.join(" or ", listKeys),
           kinds.size(),
           said ? String.valueOf(keys.layers()) : "no");
+    }
+    if (listed != null && !listed.contains("sliding_attention")) {
+      keys.json().understood("sliding_window");
     }
     if (listed != null) {
       compareWithPattern(keys, listed);

@@ -63,7 +63,9 @@ final class Architectures {
   static Architecture of(String type, JsonFields json, List<JsonFields> around) {
     Architecture known = BY_TYPE.get(type.toLowerCase(Locale.ROOT));
     String bidirectional = String.valueOf(json.get("use_bidirectional_attention"));
-    boolean encodes = bidirectional.equals("true") || bidirectional.equals("\"all\"");
+    // A prefix that attends both ways, as that of an image in PaliGemma, is no encoder.
+    boolean encodes =
+        around.isEmpty() && bidirectional.equals("true") || bidirectional.equals("\"all\"");
     if (Encoders.isEncoder(type) || encodes || !json.flag("is_causal", true)) {
       throw new GatunException(
           "%s: %s is an encoder: it reads a whole text at once and keeps no K/V cache, so there is nothing to plan"

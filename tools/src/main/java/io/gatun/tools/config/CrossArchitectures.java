@@ -23,14 +23,16 @@ final class CrossArchitectures {
               .aside(
                   "num_layers",
                   "num_sparse_*",
-                  "encoder_attention_type",
+                  "encoder_*",
+                  "decoder_sparse_step",
                   "local_radius",
                   "global_block_size",
                   "feed_forward_proj"),
           encoderDecoder(
                   "BART (encoder-decoder)",
                   "bart mbart pegasus marian m2m_100 nllb-moe blenderbot blenderbot-small plbart"
-                      + " mvp fsmt trocr bigbird_pegasus speech_to_text")
+                      + " mvp fsmt trocr bigbird_pegasus speech_to_text led"
+                      + " pegasus_x")
               .reads("num_hidden_layers", "decoder_layers")
               .reads("num_attention_heads", "decoder_attention_heads")
               .aside(
@@ -45,7 +47,12 @@ final class CrossArchitectures {
                   "conv_*",
                   "num_conv_layers",
                   "input_*",
-                  "cross_attention_hidden_size"),
+                  "cross_attention_hidden_size",
+                  "prompt_*",
+                  "use_prompt",
+                  "attention_window",
+                  "num_global_tokens",
+                  "stagger_local_blocks"),
           encoderDecoder("Whisper (encoder-decoder)", "whisper")
               .reads("num_hidden_layers", "decoder_layers")
               .reads("num_attention_heads", "decoder_attention_heads")

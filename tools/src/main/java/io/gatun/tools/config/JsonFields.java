@@ -253,12 +253,9 @@ public final class JsonFields {
     return fields;
   }
 
-  /** The names of all fields that are not null; they do not count as asked for. */
+  /** Names of all fields. */
   List<String> names() {
-    List<String> names = new ArrayList<>();
-    object.fieldNames().forEachRemaining(names::add);
-    names.removeIf(name -> !object.hasNonNull(name));
-    return names;
+    return object.properties().stream().map(Map.Entry::getKey).toList();
   }
 
   /** Names of the fields that were asked for and are there. */

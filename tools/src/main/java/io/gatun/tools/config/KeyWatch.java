@@ -25,13 +25,34 @@ final class KeyWatch {
 
   private static final Pattern RELEVANT =
       Pattern.compile(
-          "layer|head|dim|width|window|slid|swa|pattern|compress|cache|block|chunk|kv|key|value|attn"
-              + "|attention|lora|shar|cross|global|local|mamba|ssm|state|conv|linear|recur|hybrid"
-              + "|period|offset|interval|stride|group|query|multi|sparse|hidden|embd|d_model|expand"
-              + "|index|latent|memory|_mem|skip|full|interleav|alternat|reuse|retention|loop|depth"
-              + "|every|ratio|sink|prefix|mixer|rank|merge|evict|truncat|delta");
+          "layer|head|dim|width|window|slid|swa|pattern|compress|cache|block|chunk|kv|key_value|attn"
+              + "|attention|lora|shar|cross|global|local|mamba|ssm|conv|recur|hybrid|group|quer"
+              + "|sparse|hidden|embd|d_model|latent|memory|_mem|skip|interleav|alternat|reuse"
+              + "|retention|sink|mixer|rank|evict|truncat|state_|_state|stride|period|interval"
+              + "|index_|every|merge|expand");
 
   private static final Predicate<String> WITHOUT_EFFECT = listed("keys-without-effect.txt");
+
+  /** Around a decoder: other parts of the model, and widths of what joins them. */
+  private static final List<String> OF_THE_WHOLE =
+      List.of(
+          "*_config",
+          "*hidden_size",
+          "head_dim",
+          "insert_layer_id",
+          "num_query_tokens",
+          "*_per_chunk",
+          "acoustic_*",
+          "projection_*",
+          "embd_*",
+          "is_hybrid",
+          "use_deepstack",
+          "*_feature_layer*",
+          "*_feature_select_*",
+          "has_lora_adapter",
+          "merge_kernel_size",
+          "merger_times",
+          "window_size");
 
   private KeyWatch() {}
 
@@ -57,7 +78,7 @@ final class KeyWatch {
    * @param architecture whose rules apply
    */
   static void checkAround(List<JsonFields> around, JsonFields json, Architecture architecture) {
-    Predicate<String> passes = WITHOUT_EFFECT.or(any(architecture.aside()));
+    Predicate<String> passes = WITHOUT_EFFECT.or(any(architecture.aside())).or(any(OF_THE_WHOLE));
     for (JsonFields outer : around) {
       for (JsonFields.Field field : outer.unasked()) {
         boolean twice = field.value().equals(json.peek(field.name()));

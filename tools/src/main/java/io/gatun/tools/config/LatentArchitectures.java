@@ -105,7 +105,7 @@ final class LatentArchitectures {
   }
 
   private static Kept row(ModelKeys keys, int layer, Span span) {
-    int width = keys.headDim(keys.heads(layer));
+    int width = keys.headDim(layer, keys.heads(layer));
     return new Kept.Latent(keys.heads(layer), width, 0, width, width, span);
   }
 

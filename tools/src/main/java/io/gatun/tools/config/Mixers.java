@@ -46,10 +46,14 @@ final class Mixers {
   /** Heads of other numbers and widths than the rest, each as in the rest where not given. */
   static Mixer heads(String heads, String kvHeads, String keyDim, String valueDim, String window) {
     return (keys, layer) -> {
-      int query = heads == null ? keys.heads(layer) : keys.count(heads, keys.heads(layer));
-      int kv = kvHeads == null ? keys.kvHeads(layer) : keys.count(kvHeads, keys.kvHeads(layer));
-      int key = keyDim == null ? keys.headDim(query) : keys.count(keyDim, keys.headDim(query));
-      int value = valueDim == null ? key : keys.count(valueDim, key);
+      int query = heads == null ? keys.heads(layer) : keys.positive(heads, keys.heads(layer));
+      int kv = kvHeads == null ? keys.kvHeads(layer) : keys.positive(kvHeads, keys.kvHeads(layer));
+      int key =
+          keyDim == null
+              ? keys.headDim(layer, query)
+              : keys.positive(keyDim, keys.headDim(layer, query));
+      int value =
+          valueDim == null ? key : keys.positive(valueDim, keys.positive("v_head_dim", key));
       Span span = window == null ? Span.ALL : Span.window(keys.count(window));
       return LayerCache.of(checked(keys, layer, new Kept.Heads(query, kv, key, value, span)));
     };
@@ -114,7 +118,7 @@ final class Mixers {
 
   private static Kept.Heads heads(ModelKeys keys, int layer, Span span) {
     int heads = keys.heads(layer);
-    int width = keys.headDim(heads);
+    int width = keys.headDim(layer, heads);
     return checked(keys, layer, new Kept.Heads(heads, keys.kvHeads(layer), width, width, span));
   }
 

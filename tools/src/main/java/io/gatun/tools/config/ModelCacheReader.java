@@ -52,6 +52,10 @@ public final class ModelCacheReader {
       around.add(json);
       json = inner;
     }
+    if (json.has("use_sliding_window") && !json.flag("use_sliding_window", true)) {
+      // Windows that are off: their widths and places do not matter to any architecture.
+      json.understood("sliding_window", "max_window_layers");
+    }
     String type = type(json, around);
     Architecture architecture = Architectures.of(type, json, around);
     ModelKeys keys = new ModelKeys(json, architecture);
@@ -59,13 +63,13 @@ public final class ModelCacheReader {
     int hidden = keys.count("hidden_size", 0);
     int limit = keys.count("max_position_embeddings", 0);
     List<String> notes = notes(keys, architecture);
-    KeyWatch.check(json, architecture);
-    KeyWatch.checkAround(around, json, architecture);
     if (layers.stream().noneMatch(LayerCache::hasRows)) {
       throw new GatunException(
           "%s: no layer of %s keeps K/V: there is no cache that grows with the sequence (%s)"
               .formatted(json.where(), architecture.title(), states(layers)));
     }
+    KeyWatch.check(json, architecture);
+    KeyWatch.checkAround(around, json, architecture);
     return new ModelCache(
         called.isBlank() ? name : called,
         rules(architecture, type),

@@ -12,6 +12,7 @@ import java.util.function.IntSupplier;
  */
 final class ModelKeys {
   private static final int MAX = 1 << 24;
+  private static final int MAX_LAYERS = 1 << 16;
 
   /** The names of each number, besides its first one. */
   private static final Map<String, List<String>> NAMES =
@@ -62,6 +63,12 @@ final class ModelKeys {
   /** A number, or what stands for it where it is not written down. */
   int count(String key, int otherwise) {
     Integer value = find(key, 0);
+    return value == null ? otherwise : value;
+  }
+
+  /** A number from 1, or what stands for it where it is not written down. */
+  int positive(String key, int otherwise) {
+    Integer value = find(key, 1);
     return value == null ? otherwise : value;
   }
 
@@ -127,7 +134,11 @@ final class ModelKeys {
 
   /** Layers, those without K/V included. */
   int layers() {
-    return count("num_hidden_layers");
+    int layers = count("num_hidden_layers");
+    if (layers > MAX_LAYERS) {
+      throw refused("%d layers, and at most %d are possible", layers, MAX_LAYERS);
+    }
+    return layers;
   }
 
   /** Width of the residual stream. */
@@ -137,12 +148,38 @@ final class ModelKeys {
 
   /** Query heads of a layer. */
   int heads(int layer) {
-    return perLayer("num_attention_heads_per_layer", layer, () -> count("num_attention_heads"));
+    Integer own = override(layer, "num_attention_heads");
+    return own != null
+        ? own
+        : perLayer("num_attention_heads_per_layer", layer, () -> count("num_attention_heads"));
   }
 
   /** KV heads of a layer; as many as query heads where nothing else is said. */
   int kvHeads(int layer) {
-    return perLayer("num_key_value_heads_per_layer", layer, () -> architecture.kvHeads(this));
+    Integer own = override(layer, "num_key_value_heads");
+    return own != null
+        ? own
+        : perLayer("num_key_value_heads_per_layer", layer, () -> architecture.kvHeads(this));
+  }
+
+  /** What a layer says otherwise than the others: {@code {"05": {"head_dim": 512}}}. */
+  Integer override(int layer, String key) {
+    JsonFields all = json.object("per_layer_config");
+    if (all == null) {
+      return null;
+    }
+    for (String name : all.names()) {
+      if (name.matches("[0-9]{1,6}") && Integer.parseInt(name) == layer) {
+        JsonFields own = all.object(name);
+        return own != null && own.has(key) ? own.count(key, 1, MAX) : null;
+      }
+    }
+    return null;
+  }
+
+  /** Whether the layers' differences are written layer by layer. */
+  boolean hasOverrides() {
+    return json.has("per_layer_config");
   }
 
   private int perLayer(String list, int layer, IntSupplier all) {
@@ -157,7 +194,11 @@ final class ModelKeys {
   }
 
   /** Width of a head; the share of the hidden size where nothing else is said. */
-  int headDim(int heads) {
+  int headDim(int layer, int heads) {
+    Integer own = override(layer, "head_dim");
+    if (own != null) {
+      return own;
+    }
     int given = count("head_dim", 0);
     if (given > 0) {
       return given;
@@ -177,7 +218,6 @@ final class ModelKeys {
       json.understood(key, "max_window_layers");
       return 0;
     }
-    Integer window = find(key, 1);
-    return window == null ? 0 : window;
+    return positive(key, 0);
   }
 }

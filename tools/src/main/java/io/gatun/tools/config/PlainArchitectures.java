@@ -17,25 +17,32 @@ final class PlainArchitectures {
                   "ordinary attention",
                   "aquila aquila3 apertus arcee arctic aria_text bailing bailing_moe bailing_moe_v2"
                       + " bitnet chameleon cohere command-r decilm deci deepseek diffllama emu3"
-                      + " emu3_text_model ernie4_5 ernie4_5_moe ernie4_5_moe_vl ernie4_5_vl"
-                      + " ernie4_5_vl_moe ernie4_5_vl_moe_text exaone flex_olmo fuyu glm4_moe"
-                      + " glm4v_moe_text granite granitemoe granitemoeshared grok-1 helium hy_v3"
-                      + " hyperclovax internlm2 internlm3 jais2 mimo minicpm minicpmo minicpmv"
-                      + " minimax_m2 nanochat nemotron olmo olmo2 olmoe orion persimmon phi"
-                      + " phi-msft seed_oss skywork solar_open stablelm stablelm_epoch telechat"
-                      + " telechat2 xverse xverse_moe")
+                      + " emu3_text_model exaone flex_olmo fuyu glm4_moe"
+                      + " glm4v_text glm4v_moe_text glm_ocr_text granite granitemoe"
+                      + " granitemoeshared grok-1 helium hy_v3 hyperclovax internlm2 internlm3"
+                      + " jais2 mimo minicpm minicpmo minicpmv molmo nanochat nemotron olmo"
+                      + " olmo2 olmoe orion persimmon phi phi-msft seed_oss skywork solar_open"
+                      + " stablelm stablelm_epoch telechat telechat2 xverse xverse_moe")
               .aside(
                   "use_qkv_bias",
                   "qk_layernorm",
                   "attention_out_bias",
                   "scale_width",
                   "num_ln_in_parallel_attn"),
+          of(
+                  "ERNIE 4.5",
+                  "ernie4_5 ernie4_5_moe ernie4_5_moe_vl ernie4_5_vl ernie4_5_vl_moe"
+                      + " ernie4_5_vl_moe_text")
+              .takes("head_dim", 128)
+              // The compression is that of positions.
+              .aside("compression_ratio", "pixel_hidden_size", "freq_allocation"),
+          of("MiniMax-M2", "minimax_m2")
+              .pattern(PlainArchitectures::miniMaxM2)
+              .layer("linear_attention", StateMixers.lightning()),
           of("CodeShell", "codeshell")
               .reads("num_key_value_heads", "num_query_groups")
               .aside("group_query_attention"),
-          of("GLM", "glm glm4 glm4v_text glm_ocr_text")
-              .takes("num_key_value_heads", 2)
-              .takes("head_dim", 128),
+          of("GLM", "glm glm4").takes("num_key_value_heads", 2).takes("head_dim", 128),
           of("XGLM", "xglm").reads("num_attention_heads", "attention_heads"),
           of("CPM", "cpmant cpmbee").reads("head_dim", "dim_head"),
           of(
@@ -48,7 +55,8 @@ final class PlainArchitectures {
           of("GPT-BigCode", "gpt_bigcode")
               .kvHeads(keys -> {
                 keys.json().understood("attention_head_type");
-                return keys.flag("multi_query", true) ? 1 : keys.count("num_attention_heads");
+                int heads = keys.count("num_attention_heads");
+                return agreed(keys, keys.flag("multi_query", true) ? 1 : heads);
               }),
           of("Qwen (1)", "qwen"),
           of("Baichuan", "baichuan internlm"),
@@ -61,7 +69,7 @@ final class PlainArchitectures {
                 if (attention == null) {
                   throw keys.missing("attn_config");
                 }
-                return attention.count("kv_n_heads", 1, 1 << 16);
+                return agreed(keys, attention.count("kv_n_heads", 1, 1 << 16));
               })
               .aside("ffn_config"),
           of("ChatGLM", "chatglm")
@@ -80,14 +88,14 @@ final class PlainArchitectures {
               .reads("head_dim", "kv_channels"),
           of("PLaMo", "plamo")
               .kvHeads(keys -> {
-                int shared = keys.count("n_shared_head", 1);
+                int shared = keys.positive("n_shared_head", 1);
                 return Math.ceilDiv(keys.count("num_attention_heads"), shared);
               }),
           of("OLMo", "hf_olmo")
               .kvHeads(keys ->
                   keys.flag("multi_query_attention", false)
                       ? 1
-                      : keys.count("num_key_value_heads", keys.count("num_attention_heads")))
+                      : keys.positive("num_key_value_heads", keys.count("num_attention_heads")))
               .aside("block_type", "block_group_size", "d_model"),
           of("Phi-3 small", "phi3small")
               .aside(
@@ -102,6 +110,15 @@ final class PlainArchitectures {
                       + " head; all are kept."));
 
   private PlainArchitectures() {}
+
+  /** All its layers are full, and most of its configs say so one by one. */
+  private static List<String> miniMaxM2(ModelKeys keys) {
+    return (keys.json().has("attn_type_list")
+            ? LayerPattern.coded(
+                "attn_type_list", java.util.Map.of(0, "linear_attention", 1, "full_attention"))
+            : LayerPattern.all("full_attention"))
+        .of(keys);
+  }
 
   /** SantaCoder and Granite write a GPT-2 config with the kind of its heads in a word. */
   private static int multiQuery(ModelKeys keys) {
@@ -119,8 +136,18 @@ final class PlainArchitectures {
         keys.flag("multi_query", !keys.json().text("model_type", "").startsWith("Refined"));
     boolean given = keys.flag("new_decoder_architecture", keys.json().has("n_head_kv"));
     int heads = keys.count("num_attention_heads");
-    int kvHeads = keys.count("num_key_value_heads", heads);
+    int kvHeads = keys.positive("num_key_value_heads", heads);
     return given ? kvHeads : multiQuery ? 1 : heads;
+  }
+
+  /** The KV heads, which newer files write as well. */
+  private static int agreed(ModelKeys keys, int kvHeads) {
+    int written = keys.positive("num_key_value_heads", kvHeads);
+    if (written != kvHeads) {
+      throw keys.refused(
+          "num_key_value_heads is %d, and its other keys say %d KV heads", written, kvHeads);
+    }
+    return kvHeads;
   }
 
   private static int mpt(ModelKeys keys) {

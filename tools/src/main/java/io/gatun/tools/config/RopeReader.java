@@ -193,7 +193,7 @@ final class RopeReader {
               .formatted(section.where(), kind));
     }
     for (String key : section.names()) {
-      if (!known.contains(key) && !ANY.contains(key)) {
+      if (section.has(key) && !known.contains(key) && !ANY.contains(key)) {
         throw new GatunException(
             "%s: %s is %s, and Gatun does not know what it means for rope type '%s'"
                 .formatted(section.where(), key, section.get(key), kind));

@@ -283,7 +283,7 @@ final class StateArchitectures {
   }
 
   private static List<String> plamo2(ModelKeys keys) {
-    int step = keys.count("mamba_step", 2);
+    int step = Math.max(2, keys.positive("mamba_step", 2));
     boolean mamba = keys.flag("mamba_enabled", true);
     JsonFields json = keys.json();
     List<Integer> full =
@@ -347,6 +347,9 @@ final class StateArchitectures {
         keys.json().has(key)
             ? new ArrayList<>(keys.json().texts(key))
             : List.of("recurrent", "recurrent", "attention");
+    if (round.isEmpty()) {
+      throw keys.refused("%s is empty", key);
+    }
     return LayerPattern.kinds(keys, layer -> round.get(layer % round.size()));
   }
 }

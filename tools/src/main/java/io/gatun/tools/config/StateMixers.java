@@ -71,7 +71,7 @@ final class StateMixers {
   static Mixer lightning() {
     return (keys, layer) -> {
       long heads = keys.heads(layer);
-      long width = keys.headDim((int) heads);
+      long width = keys.headDim(layer, (int) heads);
       return state("linear attention", heads * width * width, 0);
     };
   }

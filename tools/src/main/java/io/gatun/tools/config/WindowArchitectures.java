@@ -30,10 +30,15 @@ final class WindowArchitectures {
               .takes("num_key_value_heads", 8)
               .layer(SLIDING, WINDOW_IF_ANY)
               .pattern(all(SLIDING)),
-          of("Phi-3", "phi3 phi3_v phimoe phi4mm phi4_multimodal")
+          of("Phi-3", "phi3 phi3_v phimoe phi4mm phi4_multimodal phi3v")
               .layer(SLIDING, WINDOW_IF_ANY)
               .pattern(all(SLIDING))
-              .aside("vision_lora", "speech_lora", "img_processor", "audio_processor"),
+              .aside(
+                  "vision_lora",
+                  "speech_lora",
+                  "img_processor",
+                  "audio_processor",
+                  "full_attn_mod"),
           of("StarCoder2", "starcoder2").layer(SLIDING, WINDOW_IF_ANY).pattern(all(SLIDING)),
           of(
                   "Qwen2",
@@ -158,8 +163,20 @@ final class WindowArchitectures {
               .reads("num_key_value_heads", "num_key_value_heads", "num_attention_groups")
               .layer(SLIDING, WindowArchitectures::step35)
               .pattern(LayerPattern.mustBeListed())
-              .aside("share_expert_dim"),
+              .aside(
+                  "share_expert_dim",
+                  "num_sliding_attention_heads",
+                  "attention_other_setting",
+                  "use_head_wise_attn_gate"),
           of("Laguna", "laguna mellum").takes("head_dim", 128).layer(SLIDING, WINDOW),
+          of("Command A (Cohere 2, experts)", "cohere2_moe")
+              .takes("sliding_window", 4096)
+              .layer(SLIDING, WINDOW)
+              .pattern(WindowArchitectures::cohere2Moe),
+          of("Doge", "doge")
+              .layer(SLIDING, WINDOW_IF_ANY)
+              .pattern(all(SLIDING))
+              .aside("keep_window_size"),
           of("Baichuan-M1", "baichuan_m1")
               .layer(SLIDING, WindowArchitectures::baichuanM1)
               .pattern(LayerPattern.listed("sliding_window_layers", SLIDING, FULL))
@@ -186,8 +203,11 @@ final class WindowArchitectures {
 
   /** The full layers of Gemma 4 have wider heads, and fewer KV heads if keys serve as values. */
   private static LayerCache gemma4Global(ModelKeys keys, int layer) {
+    if (keys.hasOverrides()) {
+      return Mixers.heads().of(keys, layer);
+    }
     int heads = keys.heads(layer);
-    int width = keys.count("global_head_dim", 512);
+    int width = keys.positive("global_head_dim", 512);
     int own = keys.count("num_global_key_value_heads", 0);
     int kv = keys.flag("attention_k_eq_v", false) && own > 0 ? own : keys.kvHeads(layer);
     return LayerCache.of(
@@ -231,7 +251,7 @@ final class WindowArchitectures {
 
   /** Llama 4: chunks where positions are rotated, every token where they are not. */
   private static List<String> llama4(ModelKeys keys) {
-    int interval = keys.count("no_rope_layer_interval", 4);
+    int interval = keys.positive("no_rope_layer_interval", 4);
     boolean listed = keys.json().has("no_rope_layers");
     List<Integer> rotated = listed ? keys.json().counts("no_rope_layers", 0, 1) : List.of();
     if (!rotated.isEmpty() && rotated.size() != keys.layers()) {
@@ -247,11 +267,25 @@ final class WindowArchitectures {
         });
   }
 
+  /** The dense layers at the front have a pattern of their own. */
+  private static List<String> cohere2Moe(ModelKeys keys) {
+    int front = keys.count("first_k_dense_replace", 0);
+    int frontEvery = keys.count("prefix_dense_sliding_window_pattern", 1);
+    int every = keys.count("sliding_window_pattern", 4);
+    return LayerPattern.kinds(
+        keys,
+        layer -> {
+          int n = layer < front ? frontEvery : every;
+          int place = layer < front ? layer : layer - front;
+          return n > 0 && (place + 1) % n == 0 ? FULL : SLIDING;
+        });
+  }
+
   private static LayerCache step35(ModelKeys keys, int layer) {
     JsonFields other = keys.json().object("attention_other_setting");
-    int heads = keys.heads(layer);
+    int heads = keys.positive("num_sliding_attention_heads", keys.heads(layer));
     int kv = keys.kvHeads(layer);
-    int width = keys.headDim(heads);
+    int width = keys.headDim(layer, heads);
     if (other != null) {
       heads = other.count("num_attention_heads", 1, 1 << 16, heads);
       kv = other.count("num_attention_groups", 1, 1 << 16, kv);
@@ -266,7 +300,7 @@ final class WindowArchitectures {
   private static LayerCache baichuanM1(ModelKeys keys, int layer) {
     int heads = keys.count("num_swa_attention_heads");
     int kv = keys.count("num_swa_key_value_heads");
-    int width = keys.headDim(heads);
+    int width = keys.headDim(layer, heads);
     Span span = Span.window(keys.count("sliding_window"));
     return LayerCache.of(
         Mixers.checked(keys, layer, new Kept.Heads(heads, kv, width, width, span)));
@@ -304,7 +338,7 @@ final class WindowArchitectures {
     }
     int window = attention.count("window_length", 0, Integer.MAX_VALUE, 0);
     int sinks = attention.count("num_sink_tokens", 0, Integer.MAX_VALUE, 0);
-    int width = keys.headDim(heads);
+    int width = keys.headDim(layer, heads);
     Span span = window == 0 ? Span.ALL : Span.window((long) window + sinks);
     return LayerCache.of(new Kept.Heads(heads, heads / group, width, width, span));
   }

@@ -53,7 +53,7 @@ public final class CacheCost {
     }
     try {
       return new CacheCost(model, type, batch);
-    } catch (IllegalArgumentException e) {
+    } catch (GatunException e) {
       throw new GatunException("%s: %s".formatted(model.name(), e.getMessage()), e);
     }
   }
@@ -65,7 +65,11 @@ public final class CacheCost {
 
   /** Bytes of one row of one layer. */
   static long rowBytes(Kept.Rows rows, KvType type) {
-    return KvLayout.of(shape(rows, 1), type).bytesPerToken();
+    try {
+      return KvLayout.of(shape(rows, 1), type).bytesPerToken();
+    } catch (IllegalArgumentException e) {
+      throw new GatunException("%s cannot be stored: %s".formatted(rows, e.getMessage()), e);
+    }
   }
 
   private static KvShape shape(Kept.Rows rows, int layers) {

@@ -108,6 +108,8 @@ class LoaderTest {
     refused("model.layers.0.mlp.up_proj.bias", "mlp_bias");
     write(f32("model.layers.0.self_attn.q_norm.weight", 12));
     refused("q_norm.weight", "a model of type llama has no such weight");
+    write(f32("lm_head.bias", 263));
+    refused("lm_head.bias", "a model of type llama has no such weight");
     write(f32("model.layers.4.input_layernorm.weight", 72));
     refused("config.json says that the model has 4 layers", "model.layers.4.input_layernorm");
   }
