@@ -109,15 +109,7 @@ public final class Decoder implements AutoCloseable {
         batch = maxBatch == 1 ? null : stack(own, maxBatch);
       }
       case Latent latent -> {
-        LatentAttention own =
-            new LatentAttention(
-                cache.live().layout(),
-                latent.numHeads(),
-                latent.nopeDim(),
-                latent.valueDim(),
-                (float) latent.scale(),
-                maxBatch,
-                team);
+        LatentAttention own = LatentBlock.attention(latent, cache.live().layout(), maxBatch, team);
         closeAttentions = own::close;
         one = stack(own, latent, 1);
         batch = maxBatch == 1 ? null : stack(own, latent, maxBatch);

@@ -1,5 +1,6 @@
 package io.gatun.tools.model;
 
+import io.gatun.cache.GatunException;
 import io.gatun.tools.config.FeedForward.GroupScore;
 import io.gatun.tools.config.FeedForward.Router;
 import io.gatun.tools.config.FeedForward.Scoring;
@@ -42,6 +43,10 @@ final class ExpertChoice {
   int[] choose(MemorySegment logits, long at, MemorySegment correction) {
     for (int i = 0; i < count; i++) {
       weights[i] = logits.get(ValueLayout.JAVA_FLOAT_UNALIGNED, at + 4L * i);
+      if (!Double.isFinite(weights[i])) {
+        throw new GatunException(
+            "the router's score of expert %d is %s, not finite".formatted(i, weights[i]));
+      }
     }
     if (router.scoring() == Scoring.SIGMOID) {
       for (int i = 0; i < count; i++) {

@@ -3,9 +3,12 @@ package io.gatun.tools.model;
 import io.gatun.attention.Rope;
 import io.gatun.attention.Team;
 import io.gatun.attention.latent.LatentAttention;
+import io.gatun.cache.GatunException;
+import io.gatun.cache.KvLayout;
 import io.gatun.tools.config.AttentionForm.Latent;
 import io.gatun.tools.config.ModelConfig;
 import io.gatun.tools.matrix.Activations;
+import io.gatun.tools.matrix.MatrixProduct;
 import io.gatun.tools.matrix.ProjectionGroup;
 import io.gatun.tools.model.AttentionWeights.OfLatent;
 import java.lang.foreign.Arena;
@@ -82,6 +85,27 @@ final class LatentBlock implements AttentionBlock {
       query[i] = compresses ? ProjectionGroup.of(w.query().to(queries, false)) : null;
       output[i] = ProjectionGroup.of(w.output().to(stream.target(), stream.direct()));
     }
+  }
+
+  /**
+   * Attention over a cache, for batches of both sizes.
+   *
+   * @throws GatunException where the Vector API is missing
+   */
+  static LatentAttention attention(Latent form, KvLayout layout, int maxTokens, Team team) {
+    if (!MatrixProduct.vectorised()) {
+      throw new GatunException(
+          "latent attention runs on the Vector API; start the JVM with"
+              + " --add-modules=jdk.incubator.vector");
+    }
+    return new LatentAttention(
+        layout,
+        form.numHeads(),
+        form.nopeDim(),
+        form.valueDim(),
+        (float) form.scale(),
+        maxTokens,
+        team);
   }
 
   @Override

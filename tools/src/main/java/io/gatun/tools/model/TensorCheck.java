@@ -17,6 +17,8 @@ import java.util.regex.Pattern;
 final class TensorCheck {
   private static final String EMBEDDING = "model.embed_tokens.weight";
   private static final String OUTPUT = "lm_head.weight";
+  private static final Pattern ENDS =
+      Pattern.compile("(lm_head|model\\.norm|model\\.embed_tokens)\\..*");
   private static final Pattern LAYER = Pattern.compile("model\\.layers\\.(\\d+)\\.(.*)");
 
   /** Tables that other programs compute themselves and keep with the weights. */
@@ -58,6 +60,9 @@ final class TensorCheck {
         refuseAnotherOutput(tensor);
         continue;
       }
+      if (ENDS.matcher(name).matches() && tensor.type().isWeight()) {
+        throw foreign(tensor);
+      }
       Matcher layer = LAYER.matcher(name);
       if (layer.matches()) {
         refuseOfLayer(tensor, Integer.parseInt(layer.group(1)), layer.group(2));
@@ -97,15 +102,20 @@ final class TensorCheck {
     }
     // Scales of caches and the like are no weights, whatever they are.
     if (tensor.type().isWeight() && !part.matches(".*(scale|zero_point|amax).*")) {
-      String why =
-          part.endsWith("bias")
-              ? "config.json says that there is no such bias (attention_bias or mlp_bias is false"
-                  + " or not given)"
-              : "a model of type %s has no such weight".formatted(config.modelType());
-      throw new GatunException(
-          "%s holds %s, and %s; the files are not of one model, or config.json is wrong"
-              .formatted(tensor.file(), tensor.name(), why));
+      throw foreign(tensor);
     }
+  }
+
+  private GatunException foreign(Tensor tensor) {
+    boolean ofLayer = tensor.name().endsWith("bias") && LAYER.matcher(tensor.name()).matches();
+    String why =
+        ofLayer
+            ? "config.json says that there is no such bias (attention_bias or mlp_bias is false"
+                + " or not given)"
+            : "a model of type %s has no such weight".formatted(config.modelType());
+    return new GatunException(
+        "%s holds %s, and %s; the files are not of one model, or config.json is wrong"
+            .formatted(tensor.file(), tensor.name(), why));
   }
 
   /** An output layer beside tied embeddings must be the embeddings. */
