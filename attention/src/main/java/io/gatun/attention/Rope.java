@@ -5,7 +5,8 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * Rotary position embedding in the rotate-half form that Hugging Face checkpoints use: with {@code
- * n = rotaryDim / 2}, the pair {@code (x[i], x[i + n])} turns by {@code position * frequency(i)}.
+ * n = rotaryDim / 2}, the pair {@code (x[i], x[i + n])} turns by {@code position * frequency(i)},
+ * and is multiplied by the attention factor of the scaling.
  *
  * <pre>
  *   x'[i]     = x[i]     cos(a) - x[i + n] sin(a)
@@ -23,10 +24,18 @@ public final class Rope {
   private final int headDim;
   private final int pairs;
   private final double[] frequencies;
+  private final double factor;
 
-  private Rope(RopeConfig config) {
+  // Bytes from the first value of a pair to the second, and from pair to pair.
+  private final long partner;
+  private final long step;
+
+  private Rope(RopeConfig config, boolean interleaved) {
     headDim = config.headDim();
     pairs = config.rotaryDim() / 2;
+    factor = config.attentionFactor();
+    partner = interleaved ? 4 : 4L * pairs;
+    step = interleaved ? 8 : 4;
     frequencies = new double[pairs];
     for (int i = 0; i < pairs; i++) {
       frequencies[i] = config.frequency(i);
@@ -35,7 +44,15 @@ public final class Rope {
 
   /** An embedding with these angles. */
   public static Rope of(RopeConfig config) {
-    return new Rope(config);
+    return new Rope(config, false);
+  }
+
+  /**
+   * The same with the pairs {@code (x[2i], x[2i + 1])}, as DeepSeek's checkpoints have them. Scores
+   * are those of the rotate-half form with the values in another order.
+   */
+  public static Rope interleaved(RopeConfig config) {
+    return new Rope(config, true);
   }
 
   /**
@@ -46,20 +63,30 @@ public final class Rope {
    * @param position of the token that the rows belong to, 0 or more
    */
   public void apply(MemorySegment rows, long offset, int heads, long position) {
+    apply(rows, offset, heads, 4L * headDim, position);
+  }
+
+  /**
+   * Turns rows in place that do not follow each other.
+   *
+   * @param rows f32, {@code [heads]} of {@code [headDim]}, the first at byte {@code offset}
+   * @param stride bytes from one row to the next
+   */
+  public void apply(MemorySegment rows, long offset, int heads, long stride, long position) {
     if (position < 0) {
       throw new IllegalArgumentException("position is %d, not 0 or more".formatted(position));
     }
     for (int i = 0; i < pairs; i++) {
       double angle = position * frequencies[i];
-      float cos = (float) Math.cos(angle);
-      float sin = (float) Math.sin(angle);
-      long at = offset + 4L * i;
+      float cos = (float) (factor * Math.cos(angle));
+      float sin = (float) (factor * Math.sin(angle));
+      long at = offset + step * i;
       for (int head = 0; head < heads; head++) {
         float x = rows.get(FLOAT, at);
-        float y = rows.get(FLOAT, at + 4L * pairs);
+        float y = rows.get(FLOAT, at + partner);
         rows.set(FLOAT, at, Math.fma(x, cos, -(y * sin)));
-        rows.set(FLOAT, at + 4L * pairs, Math.fma(y, cos, x * sin));
-        at += 4L * headDim;
+        rows.set(FLOAT, at + partner, Math.fma(y, cos, x * sin));
+        at += stride;
       }
     }
   }

@@ -5,8 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The rotary embedding of {@link io.gatun.attention.Rope} in f64, and its gradient. A rotation is
- * orthogonal, so that the gradient by its input is the gradient by its output turned back.
+ * The rotary embedding of {@link io.gatun.attention.Rope} in f64, and its gradient. It is a
+ * rotation times the attention factor, so that the gradient by its input is the gradient by its
+ * output turned back, times the same factor.
  */
 final class Rotation {
   private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE;
@@ -21,11 +22,12 @@ final class Rotation {
    */
   static void apply(MemorySegment rows, int tokens, int heads, RopeConfig rope, boolean back) {
     int pairs = rope.rotaryDim() / 2;
+    double factor = rope.attentionFactor();
     for (int i = 0; i < pairs; i++) {
       double frequency = rope.frequency(i);
       for (int t = 0; t < tokens; t++) {
-        double cos = Math.cos(t * frequency);
-        double sin = back ? -Math.sin(t * frequency) : Math.sin(t * frequency);
+        double cos = factor * Math.cos(t * frequency);
+        double sin = factor * (back ? -Math.sin(t * frequency) : Math.sin(t * frequency));
         for (int head = 0; head < heads; head++) {
           long at = ((long) t * heads + head) * rope.headDim() + i;
           double x = rows.getAtIndex(DOUBLE, at);

@@ -4,6 +4,7 @@ import io.gatun.attention.AttentionOptions;
 import io.gatun.attention.GqaAttention;
 import io.gatun.attention.NotFiniteException;
 import io.gatun.attention.Team;
+import io.gatun.attention.TokenTree;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvView;
@@ -56,6 +57,7 @@ public final class LatentAttention implements AutoCloseable {
   // The call under way.
   private int layer;
   private int tokens;
+  private TokenTree tree; // null where the tokens follow each other
   private MemorySegment up;
   private MemorySegment q;
   private MemorySegment out;
@@ -133,7 +135,9 @@ public final class LatentAttention implements AutoCloseable {
     this.out = out;
     try {
       team.run(numHeads, absorbTask);
-      if (tokens == 1) {
+      if (tree != null) {
+        attention.prefillTree(view, layer, tree, absorbed, mixed);
+      } else if (tokens == 1) {
         attention.decode(view, layer, absorbed, mixed);
       } else {
         attention.prefill(view, layer, tokens, absorbed, mixed);
@@ -143,6 +147,30 @@ public final class LatentAttention implements AutoCloseable {
       this.up = null;
       this.q = null;
       this.out = null;
+    }
+  }
+
+  /**
+   * Attends for the last tokens of a layer, which are a tree: each sees the tokens before the tree,
+   * those of the tree that it follows, and itself; see {@link GqaAttention#prefillTree}.
+   *
+   * @param tree of the last {@link TokenTree#tokens} tokens of the layer, in their order
+   * @param up as for {@link #attend}
+   * @param q as for {@link #attend}
+   * @param out as for {@link #attend}
+   */
+  public void attendTree(
+      KvView view,
+      int layer,
+      TokenTree tree,
+      MemorySegment up,
+      MemorySegment q,
+      MemorySegment out) {
+    this.tree = tree;
+    try {
+      attend(view, layer, tree.tokens(), up, q, out);
+    } finally {
+      this.tree = null;
     }
   }
 

@@ -1,83 +1,178 @@
 package io.gatun.tools.config;
 
 import io.gatun.attention.RopeConfig;
+import io.gatun.cache.GatunException;
 import io.gatun.cache.KvShape;
+import io.gatun.tools.config.FeedForward.Dense;
+import io.gatun.tools.config.FeedForward.Experts;
 import java.util.List;
 
 /**
- * What a decoder of the Llama family computes: the numbers of a Hugging Face {@code config.json}.
+ * What a decoder computes: the description that a Hugging Face {@code config.json} amounts to. What
+ * makes an architecture is in the file of its family, {@link Gemma} for instance; whoever runs a
+ * model reads it from here and never asks for the model type.
  *
- * @param modelType {@code llama}, {@code mistral}, {@code qwen2} or {@code qwen3}
- * @param layers transformer layers
+ * @param modelType as the file names it
  * @param hiddenSize width of the residual stream
- * @param intermediateSize width of the SwiGLU layer
  * @param vocabSize token ids
- * @param numHeads query heads
- * @param numKvHeads key/value heads; divides {@code numHeads}
- * @param headDim width of one head; need not be {@code hiddenSize / numHeads}
  * @param rmsNormEps added to the mean square in RMSNorm
- * @param rope angles of the rotary position embedding
- * @param qkvBias whether the query, key and value projections add a bias
- * @param outputBias whether the attention's output projection adds a bias
- * @param mlpBias whether the SwiGLU projections add a bias
- * @param qkNorm whether queries and keys are normalised per head before the rotation (Qwen3)
+ * @param attention projections and scores, alike in all layers
+ * @param stream norms and factors of the residual stream
+ * @param layerForms one for each layer
  * @param tiedEmbeddings whether the output layer is the embedding matrix
- * @param windows per layer, how many tokens a token attends to, itself included; 0 for all
- * @param maxPositions positions that the model was made for; 0 if the file does not say
+ * @param positions how many positions the model was trained for
  * @param eosIds token ids that end a text
  */
 public record ModelConfig(
     String modelType,
-    int layers,
     int hiddenSize,
-    int intermediateSize,
     int vocabSize,
-    int numHeads,
-    int numKvHeads,
-    int headDim,
     double rmsNormEps,
-    RopeConfig rope,
-    boolean qkvBias,
-    boolean outputBias,
-    boolean mlpBias,
-    boolean qkNorm,
+    AttentionForm attention,
+    ResidualStream stream,
+    List<LayerForm> layerForms,
     boolean tiedEmbeddings,
-    List<Integer> windows,
-    int maxPositions,
+    TrainedLength positions,
     List<Integer> eosIds) {
   /** Copies the lists. */
   public ModelConfig {
-    windows = List.copyOf(windows);
+    layerForms = List.copyOf(layerForms);
     eosIds = List.copyOf(eosIds);
+  }
+
+  /** Transformer layers. */
+  public int layers() {
+    return layerForms.size();
+  }
+
+  /** Query heads. */
+  public int numHeads() {
+    return attention.numHeads();
   }
 
   /** What one token leaves in a KV cache of this model. */
   public KvShape kvShape() {
-    return new KvShape(layers, numKvHeads, headDim, headDim);
+    return attention.kvShape(layers());
+  }
+
+  /** Per layer, how many tokens a token attends to, itself included; 0 for all. */
+  public List<Integer> windows() {
+    return layerForms.stream().map(LayerForm::window).toList();
+  }
+
+  /** Positions that the model was trained for, after scaling; 0 if the file does not say. */
+  public int maxPositions() {
+    return (int) Math.min(Integer.MAX_VALUE, positions.tokens());
+  }
+
+  /** Width of the widest hidden layer behind an attention. */
+  public int widestFeedForward() {
+    return layerForms.stream().mapToInt(form -> form.feedForward().widest()).max().orElseThrow();
+  }
+
+  /**
+   * Whether it is a plain decoder, that of Llama, Mistral, Qwen2 and Qwen3: norms before attention
+   * and MLP, heads in tensors of their own, one rotary embedding, SwiGLU layers of one width.
+   */
+  public boolean isPlain() {
+    return attention instanceof AttentionForm.Heads heads
+        && heads.equals(
+            AttentionForm.Heads.of(heads.numHeads(), heads.numKvHeads(), heads.headDim())
+                .withBiases(heads.qkvBias(), heads.outputBias())
+                .withNorm(heads.norm()))
+        && heads.norm() != AttentionForm.HeadNorm.WHOLE
+        && stream.equals(ResidualStream.PLAIN)
+        && layerForms.getFirst().rope() != null
+        && layerForms.getFirst().feedForward() instanceof Dense dense
+        && dense.activation() == FeedForward.Activation.SILU
+        && !dense.fused()
+        && layerForms.stream()
+            .allMatch(form ->
+                layerForms.getFirst().rope().equals(form.rope())
+                    && form.feedForward().equals(dense));
+  }
+
+  /**
+   * Ends the work of those that compute with plain decoders alone.
+   *
+   * @param what asks, for the message
+   * @throws GatunException if {@link #isPlain} does not hold
+   */
+  public void requirePlain(String what) {
+    if (!isPlain()) {
+      throw new GatunException(
+          "%s computes with decoders of the form of Llama, Mistral, Qwen2 and Qwen3, and this model (%s) has another one"
+              .formatted(what, modelType));
+    }
+  }
+
+  /**
+   * The heads of a model that caches keys and values for each of them.
+   *
+   * @throws GatunException if it caches latent rows
+   */
+  public AttentionForm.Heads heads() {
+    if (attention instanceof AttentionForm.Heads heads) {
+      return heads;
+    }
+    throw new GatunException(
+        "a model of type %s caches one row for all heads, and heads with keys and values of their own are needed here"
+            .formatted(modelType));
+  }
+
+  /** Key/value heads; see {@link #heads}. */
+  public int numKvHeads() {
+    return heads().numKvHeads();
+  }
+
+  /** Width of one head; see {@link #heads}. */
+  public int headDim() {
+    return heads().headDim();
   }
 
   /** Values of all query heads of a token. */
   public int queryDim() {
-    return Math.multiplyExact(numHeads, headDim);
+    return attention.queryDim();
   }
 
-  /** Values of all key heads, or all value heads, of a token. */
+  /** Values of all key heads, or all value heads, of a token; see {@link #heads}. */
   public int kvDim() {
-    return Math.multiplyExact(numKvHeads, headDim);
+    return heads().kvDim();
+  }
+
+  /** Whether queries and keys are normalised per head before the rotation. */
+  public boolean qkNorm() {
+    return heads().norm() == AttentionForm.HeadNorm.PER_HEAD;
+  }
+
+  /** Whether the query, key and value projections add a bias; see {@link #heads}. */
+  public boolean qkvBias() {
+    return heads().qkvBias();
+  }
+
+  /** Whether the attention's output projection adds a bias; see {@link #heads}. */
+  public boolean outputBias() {
+    return heads().outputBias();
+  }
+
+  /** The one rotary embedding of a plain model. */
+  public RopeConfig rope() {
+    return layerForms.getFirst().rope();
+  }
+
+  /** Width of the SwiGLU layers of a plain model. */
+  public int intermediateSize() {
+    return layerForms.getFirst().feedForward() instanceof Dense dense ? dense.intermediate() : 0;
+  }
+
+  /** Whether the SwiGLU projections of a plain model add a bias. */
+  public boolean mlpBias() {
+    return layerForms.getFirst().feedForward() instanceof Dense dense && dense.bias();
   }
 
   /** Number of weights, the embedding counted once if it is tied. */
   public long parameters() {
-    long attention = (long) hiddenSize * (2L * queryDim() + 2L * kvDim());
-    long biases =
-        (qkvBias ? queryDim() + 2L * kvDim() : 0)
-            + (outputBias ? hiddenSize : 0)
-            + (mlpBias ? 2L * intermediateSize + hiddenSize : 0)
-            + (qkNorm ? 2L * headDim : 0);
-    long perLayer = attention + 3L * hiddenSize * intermediateSize + 2L * hiddenSize + biases;
-    long embeddings = (long) vocabSize * hiddenSize * (tiedEmbeddings ? 1 : 2);
-    return Math.addExact(
-        Math.multiplyExact(perLayer, (long) layers), Math.addExact(embeddings, hiddenSize));
+    return ParameterCount.of(this);
   }
 
   /**
@@ -85,28 +180,11 @@ public record ModelConfig(
    * stored conversations unreadable.
    */
   public String text() {
-    return String.join(
-        "; ",
-        "gatun model 1",
-        "hidden " + hiddenSize + ", intermediate " + intermediateSize + ", layers " + layers,
-        "heads " + numHeads + "/" + numKvHeads + " of " + headDim,
-        "eps " + rmsNormEps + ", qk-norm " + qkNorm,
-        "biases " + qkvBias + " " + outputBias + " " + mlpBias,
-        "windows " + windows,
-        "theta " + rope.theta() + ", rotary " + rope.rotaryDim() + ", " + ropeScaling());
+    return ConfigText.of(this);
   }
 
-  private String ropeScaling() {
-    return switch (rope.scaling()) {
-      case RopeConfig.None none -> "unscaled";
-      case RopeConfig.Linear linear -> "linear " + linear.factor();
-      case RopeConfig.Llama3 llama ->
-          "llama3 %s %s %s %d"
-              .formatted(
-                  llama.factor(),
-                  llama.lowFreqFactor(),
-                  llama.highFreqFactor(),
-                  llama.originalMaxPositions());
-    };
+  /** The experts of a layer; null where it has none. */
+  public Experts experts(int layer) {
+    return layerForms.get(layer).feedForward() instanceof Experts experts ? experts : null;
   }
 }

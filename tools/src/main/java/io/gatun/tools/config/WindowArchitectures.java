@@ -128,7 +128,7 @@ final class WindowArchitectures {
           of("SmolLM3", "smollm3")
               .takes("num_key_value_heads", 4)
               .layer(SLIDING, WINDOW)
-              .aside("no_rope_layers", "no_rope_layer_interval"),
+              .aside("no_rope_layers", "no_rope_layer_interval", "max_window_layers"),
           of("EXAONE 4", "exaone4 exaone_moe exaone4_5_text")
               .layer(SLIDING, WINDOW)
               .pattern(WindowArchitectures::exaone4),

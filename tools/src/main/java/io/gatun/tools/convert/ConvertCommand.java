@@ -159,6 +159,7 @@ public final class ConvertCommand implements Callable<Integer> {
 
   private void study(Source source, Converter converter, TensorScratch scratch) {
     ModelConfig config = ModelConfigReader.read(in);
+    config.requirePlain("the report of a conversion");
     int[] ids = tokens();
     int cores = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     try (Team team = Team.of(cores);

@@ -6,6 +6,7 @@ import io.gatun.tools.config.ModelCache;
 import io.gatun.tools.config.ModelCacheReader;
 import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.Tensor;
+import io.gatun.tools.safetensors.TensorType;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
@@ -67,6 +68,11 @@ final class Source implements AutoCloseable {
     TreeMap<Integer, Integer> weights = new TreeMap<>();
     for (Tensor tensor : checkpoint.tensors().values()) {
       Matcher name = KV_PROJECTION.matcher(tensor.name());
+      if (tensor.type() == TensorType.OTHER) {
+        throw new GatunException(
+            "tensor %s in %s has a type that this version does not know, and cannot be carried over"
+                .formatted(tensor.name(), tensor.file()));
+      }
       if (OTHER_TOWER.matcher(tensor.name()).matches()) {
         continue;
       }

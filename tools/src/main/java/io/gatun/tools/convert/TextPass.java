@@ -65,8 +65,13 @@ public final class TextPass implements AutoCloseable {
   /** Attention layers by their window: their buffers serve all layers with that window. */
   private final Map<Integer, GqaLayer> layers = new HashMap<>();
 
-  /** A pass over the tokens {@code ids}. Checkpoint and team stay the caller's to close. */
+  /**
+   * A pass over the tokens {@code ids}. Checkpoint and team stay the caller's to close.
+   *
+   * @throws io.gatun.cache.GatunException if the model is not a plain decoder
+   */
   public TextPass(Checkpoint checkpoint, ModelConfig config, int[] ids, Team team) {
+    config.requirePlain("the pass in f64");
     this.checkpoint = checkpoint;
     this.config = config;
     this.ids = ids.clone();

@@ -73,4 +73,12 @@ public final class Activations {
       MemorySegment.copy(from, at + 4L * col, data, offset(token, col), bytes);
     }
   }
+
+  /** Takes a token's row from another's, of the same width. */
+  public void set(int token, Activations from, int fromToken) {
+    for (int col = 0; col < cols; col += BLOCK) {
+      long bytes = 4L * Math.min(BLOCK, cols - col);
+      MemorySegment.copy(from.data, from.offset(fromToken, col), data, offset(token, col), bytes);
+    }
+  }
 }

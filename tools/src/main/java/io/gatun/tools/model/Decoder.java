@@ -1,20 +1,20 @@
 package io.gatun.tools.model;
 
-import io.gatun.attention.AttentionOptions;
-import io.gatun.attention.GqaAttention;
-import io.gatun.attention.Rope;
 import io.gatun.attention.Team;
 import io.gatun.attention.TokenTree;
+import io.gatun.attention.latent.LatentAttention;
+import io.gatun.cache.GatunException;
 import io.gatun.cache.KvCache;
 import io.gatun.cache.KvShape;
+import io.gatun.tools.config.AttentionForm.Heads;
+import io.gatun.tools.config.AttentionForm.Latent;
 import io.gatun.tools.config.ModelConfig;
-import io.gatun.tools.matrix.Activations;
+import io.gatun.tools.matrix.InputMajorProduct;
 import io.gatun.tools.matrix.MatrixProduct;
 import io.gatun.tools.matrix.Projection;
 import io.gatun.tools.matrix.ProjectionGroup;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Objects;
 
 /**
@@ -31,6 +31,9 @@ import java.util.Objects;
  *   logits = Wout rmsNorm(hidden)
  * </pre>
  *
+ * <p>That is a Llama; what other models do differently is said by {@link ModelConfig}, and done by
+ * the parts of a {@link LayerStack}. This class knows the order of a step and the cache.
+ *
  * <p>A token's logits are the same, bit for bit, whether it is decoded alone or prefilled in any
  * batch, by any number of threads, in one process or resumed in another, as long as the vector
  * width is the same.
@@ -42,34 +45,23 @@ public final class Decoder implements AutoCloseable {
   /** Tokens of a prefill batch unless said otherwise. */
   public static final int DEFAULT_BATCH = 256;
 
-  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-
   private final Model model;
   private final ModelConfig config;
   private final Weights weights;
   private final KvCache cache;
-  private final Team team;
   private final int maxBatch;
-  private final Rope rope;
-  private final GqaAttention full;
-  private final GqaAttention[] windowed; // [layers], null where the layer attends to everything
   private final Arena arena = Arena.ofShared();
-  private final MatrixProduct product;
-  private final Timings timings = new Timings();
-  private final Buffers batchBuffers;
-  private final Buffers tokenBuffers;
+  private final Step step;
+  private final LayerStack one;
+  private final LayerStack batch; // null where batches have one token
+  private final Runnable closeAttentions;
   private final MemorySegment logits; // f32 [vocab]
   private final ProjectionGroup output;
-  private final Team.Task rotateTask = this::rotate;
-  private final Team.Task mixTask = this::mix;
-  private final Team.Task normTask = this::norm;
+  private final Logits finishing;
+  private boolean beyondTrainedLength;
 
   // The step under way.
-  private Buffers buffers;
-  private int layer;
-  private long start;
-  private MemorySegment gain;
-  private TokenTree tree; // null where the tokens follow each other
+  private LayerStack stack;
 
   private DraftLogits draftLogits; // null until a tree of several tokens is verified
 
@@ -100,36 +92,82 @@ public final class Decoder implements AutoCloseable {
     this.config = model.config();
     this.weights = model.weights();
     this.cache = cache;
-    this.team = team;
     this.maxBatch = maxBatch;
-    this.rope = Rope.of(config.rope());
-    AttentionOptions options = AttentionOptions.of(config.numHeads(), config.headDim());
-    this.full = GqaAttention.create(cache.live().layout(), options, team);
-    this.windowed = new GqaAttention[config.layers()];
-    for (int i = 0; i < windowed.length; i++) {
-      int window = config.windows().get(i);
-      windowed[i] = window == 0 ? null : sameWindow(i, options.withWindow(window));
-    }
-    this.product = new MatrixProduct(team, maxBatch, widest(config));
+    this.step =
+        new Step(
+            cache,
+            team,
+            new MatrixProduct(team, maxBatch, widest(config)),
+            weights.packsExperts() ? new InputMajorProduct(team, maxBatch) : null);
     this.logits = arena.allocate(4L * config.vocabSize(), 64);
-    this.tokenBuffers = new Buffers(config, weights, 1, arena);
-    this.batchBuffers = maxBatch == 1 ? null : new Buffers(config, weights, maxBatch, arena);
+    switch (config.attention()) {
+      case Heads heads -> {
+        HeadAttentions own =
+            new HeadAttentions(config, heads, weights, cache.live().layout(), team);
+        closeAttentions = own::close;
+        one = stack(own, 1);
+        batch = maxBatch == 1 ? null : stack(own, maxBatch);
+      }
+      case Latent latent -> {
+        LatentAttention own = LatentBlock.attention(latent, cache.live().layout(), maxBatch, team);
+        closeAttentions = own::close;
+        one = stack(own, latent, 1);
+        batch = maxBatch == 1 ? null : stack(own, latent, maxBatch);
+      }
+    }
     this.output = ProjectionGroup.of(Projection.of(weights.output(), logits));
+    this.finishing = new Logits(step, config.stream());
+  }
+
+  private LayerStack stack(HeadAttentions own, int tokens) {
+    StreamRows stream = new StreamRows(step, config, tokens, arena);
+    return stack(stream, new HeadsBlock(step, stream, config, weights, own, tokens, arena), tokens);
+  }
+
+  private LayerStack stack(LatentAttention own, Latent form, int tokens) {
+    StreamRows stream = new StreamRows(step, config, tokens, arena);
+    return stack(
+        stream, new LatentBlock(step, stream, config, form, weights, own, tokens, arena), tokens);
+  }
+
+  private LayerStack stack(StreamRows stream, AttentionBlock attention, int tokens) {
+    FeedBlock[] feeds = LayerStack.feeds(step, stream, config, weights, tokens, arena);
+    return new LayerStack(stream, attention, feeds, weights);
   }
 
   /** Columns of the widest weights. */
   private static int widest(ModelConfig config) {
-    return Math.max(Math.max(config.hiddenSize(), config.queryDim()), config.intermediateSize());
+    int attention = Math.max(config.queryDim(), config.attention().outputDim());
+    int rank = config.attention() instanceof Latent latent ? latent.queryRank() : 0;
+    return Math.max(
+        Math.max(config.hiddenSize(), config.widestFeedForward()), Math.max(attention, rank));
   }
 
-  /** Layers with the same window share their attention. */
-  private GqaAttention sameWindow(int layer, AttentionOptions options) {
-    for (int i = 0; i < layer; i++) {
-      if (windowed[i] != null && config.windows().get(i) == options.window()) {
-        return windowed[i];
-      }
+  /**
+   * Lets the sequence grow beyond what the model was trained for, or not, which is the default:
+   * there a step ends with an exception.
+   */
+  public Decoder beyondTrainedLength(boolean allowed) {
+    beyondTrainedLength = allowed;
+    return this;
+  }
+
+  /**
+   * Ends what would make the sequence longer than the model was trained for, unless that is
+   * allowed.
+   *
+   * @param length tokens that the cache would hold
+   * @throws GatunException if they are too many; it says what lifts the limit
+   */
+  public void checkLength(long length) {
+    if (!allows(length)) {
+      throw new GatunException(config.positions().refusal(length));
     }
-    return GqaAttention.create(cache.live().layout(), options, team);
+  }
+
+  /** Whether the sequence may become so long. */
+  public boolean allows(long length) {
+    return beyondTrainedLength || config.positions().allows(length);
   }
 
   /**
@@ -140,6 +178,8 @@ public final class Decoder implements AutoCloseable {
    * @return the logits of the last of them, f32 {@code [vocab]}, native; overwritten by the next call
    * @throws io.gatun.cache.GatunException if a key or value is not finite or does not fit the
    *     cache's element type, or there is no room for it; batches before that one stay in the cache
+   * @throws GatunException if the sequence would be longer than the model was trained for; nothing
+   *     is read
    * @throws IllegalArgumentException if an id is not in the vocabulary
    */
   public MemorySegment prefill(int[] tokens, int from, int count) {
@@ -150,14 +190,15 @@ public final class Decoder implements AutoCloseable {
     for (int i = from; i < from + count; i++) {
       checkToken(tokens[i]);
     }
+    checkLength(cache.length() + count);
     for (int done = 0; done < count; ) {
-      int batch = Math.min(maxBatch, count - done);
-      begin(batch);
-      for (int i = 0; i < batch; i++) {
+      int size = Math.min(maxBatch, count - done);
+      begin(size);
+      for (int i = 0; i < size; i++) {
         embed(tokens[from + done + i], i);
       }
-      done += batch;
-      step(batch, done == count);
+      done += size;
+      step(size, done == count);
     }
     return logits;
   }
@@ -165,6 +206,7 @@ public final class Decoder implements AutoCloseable {
   /** Reads one token; see {@link #prefill}. Allocates nothing once warm. */
   public MemorySegment decode(int token) {
     checkToken(token);
+    checkLength(cache.length() + 1);
     begin(1);
     embed(token, 0);
     step(1, true);
@@ -185,12 +227,11 @@ public final class Decoder implements AutoCloseable {
       throw new IllegalStateException("the cache is empty: there is no last token");
     }
     begin(1);
-    start--;
+    step.start--;
     embed(token, 0);
-    for (layer = 0; layer < config.layers(); layer++) {
-      project(1);
-      attend(1);
-      mlp(1);
+    for (int layer = 0; layer < config.layers(); layer++) {
+      stack.project(layer, 1);
+      stack.finish(layer, 1);
     }
     output();
     return logits;
@@ -213,9 +254,16 @@ public final class Decoder implements AutoCloseable {
               .formatted(tokens.length, count, maxBatch));
     }
     begin(count);
-    for (int i = 0; i < count; i++) {
-      checkToken(tokens[i]);
-      embed(tokens[i], i);
+    step.tree = tree;
+    try {
+      for (int i = 0; i < count; i++) {
+        checkToken(tokens[i]);
+        checkLength(step.position(i) + 1);
+        embed(tokens[i], i);
+      }
+    } catch (RuntimeException | Error e) {
+      step.tree = null;
+      throw e;
     }
     if (count > 1 && (draftLogits == null || draftLogits.tokens() < count)) {
       if (draftLogits != null) {
@@ -223,27 +271,26 @@ public final class Decoder implements AutoCloseable {
       }
       draftLogits = new DraftLogits(weights.output(), count);
     }
-    this.tree = tree;
     try {
-      for (layer = 0; layer < config.layers(); layer++) {
-        project(count);
-        append(count);
-        attend(count);
-        mlp(count);
+      for (int layer = 0; layer < config.layers(); layer++) {
+        stack.project(layer, count);
+        stack.append(layer, count);
+        stack.finish(layer, count);
       }
     } catch (RuntimeException | Error e) {
-      cache.truncate(start);
-      throw e;
+      cache.truncate(step.start);
+      throw model.explained(e);
     } finally {
-      this.tree = null;
+      step.tree = null;
     }
-    timings.tokens(count);
+    step.timings.tokens(count);
     if (count == 1) {
       output();
       return logits;
     }
-    normed(weights.finalNorm(), count);
-    multiply(draftLogits.group(), buffers.normed, count);
+    stack.stream.read(weights.finalNorm(), count);
+    step.multiply(draftLogits.group(), stack.stream.normed, count);
+    finishing.finish(draftLogits.memory(), (long) count * config.vocabSize());
     return draftLogits.memory();
   }
 
@@ -257,13 +304,13 @@ public final class Decoder implements AutoCloseable {
   }
 
   private void begin(int tokens) {
-    start = cache.length();
+    step.start = cache.length();
     if (cache.pending(0) > 0) {
       throw new IllegalStateException(
           "%d verified tokens were neither accepted nor dropped: call accept first"
               .formatted(cache.pending(0)));
     }
-    buffers = tokens == 1 ? tokenBuffers : batchBuffers;
+    stack = tokens == 1 ? one : batch;
   }
 
   private void checkToken(int token) {
@@ -274,26 +321,25 @@ public final class Decoder implements AutoCloseable {
   }
 
   private void embed(int token, int row) {
-    weights.embedding().row(token, buffers.hidden, 4L * row * config.hiddenSize());
+    stack.stream.embed(weights.embedding(), token, row);
   }
 
   private void step(int tokens, boolean wantsLogits) {
     try {
-      for (layer = 0; layer < config.layers(); layer++) {
+      for (int layer = 0; layer < config.layers(); layer++) {
         boolean last = layer == config.layers() - 1;
-        project(tokens);
-        append(tokens);
+        stack.project(layer, tokens);
+        stack.append(layer, tokens);
         if (last && !wantsLogits) {
           break;
         }
         if (last && tokens > 1) {
           // Of the last layer only the last token's output is wanted.
-          keepLast(tokens);
-          attend(1);
-          mlp(1);
+          stack.copyLast(tokens, one);
+          stack = one;
+          stack.finish(layer, 1);
         } else {
-          attend(tokens);
-          mlp(tokens);
+          stack.finish(layer, tokens);
         }
       }
       if (wantsLogits) {
@@ -301,122 +347,22 @@ public final class Decoder implements AutoCloseable {
       }
     } catch (RuntimeException | Error e) {
       // Rows of layers that were appended already must not meet those of another try.
-      cache.truncate(start);
-      throw e;
+      cache.truncate(step.start);
+      throw model.explained(e);
     }
     cache.advance(tokens);
-    timings.tokens(tokens);
-  }
-
-  /** Queries, keys and values of the tokens, turned by position. */
-  private void project(int tokens) {
-    Weights.Layer w = weights.layers().get(layer);
-    normed(w.inputNorm(), tokens);
-    multiply(buffers.qkv[layer], buffers.normed, tokens);
-    long from = System.nanoTime();
-    team.run(tokens, rotateTask);
-    timings.other(from);
-  }
-
-  private void append(int tokens) {
-    long from = System.nanoTime();
-    cache.append(layer, buffers.keys, buffers.values, tokens);
-    timings.other(from);
+    step.timings.tokens(tokens);
   }
 
   private void output() {
-    Norms.rms(buffers.hidden, 0, weights.finalNorm(), config.rmsNormEps(), buffers.normed, 0);
-    multiply(output, buffers.normed, 1);
-  }
-
-  /** Norm per head and rotation of one token's queries and keys. */
-  private void rotate(int token, int worker) {
-    Weights.Layer w = weights.layers().get(layer);
-    int dim = config.headDim();
-    long q = 4L * token * config.queryDim();
-    long k = 4L * token * config.kvDim();
-    if (config.qkNorm()) {
-      for (int head = 0; head < config.numHeads(); head++) {
-        Norms.rmsInPlace(
-            buffers.queries, q + 4L * head * dim, dim, w.queryNorm(), config.rmsNormEps());
-      }
-      for (int head = 0; head < config.numKvHeads(); head++) {
-        Norms.rmsInPlace(buffers.keys, k + 4L * head * dim, dim, w.keyNorm(), config.rmsNormEps());
-      }
-    }
-    long position = start + (tree == null ? token : tree.depth(token));
-    rope.apply(buffers.queries, q, config.numHeads(), position);
-    rope.apply(buffers.keys, k, config.numKvHeads(), position);
-  }
-
-  /** Moves the last token's queries and residual stream to the buffers for one token. */
-  private void keepLast(int tokens) {
-    long q = 4L * config.queryDim();
-    long h = 4L * config.hiddenSize();
-    MemorySegment.copy(buffers.queries, (tokens - 1) * q, tokenBuffers.queries, 0, q);
-    MemorySegment.copy(buffers.hidden, (tokens - 1) * h, tokenBuffers.hidden, 0, h);
-    buffers = tokenBuffers;
-  }
-
-  private void attend(int tokens) {
-    GqaAttention attention = windowed[layer] == null ? full : windowed[layer];
-    long from = System.nanoTime();
-    if (tokens == 1) {
-      attention.decode(cache.live(), layer, buffers.queries, buffers.attended);
-    } else if (tree != null) {
-      attention.prefillTree(cache.live(), layer, tree, buffers.queries, buffers.attended);
-    } else {
-      attention.prefill(cache.live(), layer, tokens, buffers.queries, buffers.attended);
-    }
-    timings.attention(from);
-    from = System.nanoTime();
-    for (int token = 0; token < tokens; token++) {
-      buffers.attendedRows.set(token, buffers.attended, 4L * token * config.queryDim());
-    }
-    timings.other(from);
-    multiply(buffers.attentionOutput[layer], buffers.attendedRows, tokens);
-  }
-
-  private void mlp(int tokens) {
-    Weights.Layer w = weights.layers().get(layer);
-    normed(w.mlpNorm(), tokens);
-    multiply(buffers.gateUp[layer], buffers.normed, tokens);
-    long from = System.nanoTime();
-    int blocks = Math.ceilDiv(config.intermediateSize(), Activations.BLOCK);
-    team.run(tokens * blocks, mixTask);
-    timings.other(from);
-    multiply(buffers.down[layer], buffers.mixed, tokens);
-  }
-
-  private void mix(int task, int worker) {
-    int blocks = Math.ceilDiv(config.intermediateSize(), Activations.BLOCK);
-    int token = task / blocks;
-    long at = 4L * token * config.intermediateSize();
-    int block = task % blocks * Activations.BLOCK;
-    Norms.swiGlu(buffers.gate, buffers.up, at, buffers.mixed, token, block);
-  }
-
-  private void normed(MemorySegment newGain, int tokens) {
-    long from = System.nanoTime();
-    gain = newGain;
-    team.run(tokens, normTask);
-    timings.other(from);
-  }
-
-  private void norm(int token, int worker) {
-    long at = 4L * token * config.hiddenSize();
-    Norms.rms(buffers.hidden, at, gain, config.rmsNormEps(), buffers.normed, token);
-  }
-
-  private void multiply(ProjectionGroup group, Activations x, int tokens) {
-    long from = System.nanoTime();
-    product.multiply(group, x, tokens);
-    timings.weights(from);
+    stack.stream.readLast(weights.finalNorm());
+    step.multiply(output, stack.stream.normed, 1);
+    finishing.finish(logits, config.vocabSize());
   }
 
   /** Where the time went, since the decoder was made or the times were reset. */
   public Timings timings() {
-    return timings;
+    return step.timings;
   }
 
   /** The cache that this decoder writes to. */
@@ -433,73 +379,12 @@ public final class Decoder implements AutoCloseable {
   @Override
   public void close() {
     if (arena.scope().isAlive()) {
-      for (GqaAttention attention : windowed) {
-        if (attention != null) {
-          attention.close();
-        }
-      }
-      full.close();
-      product.close();
+      closeAttentions.run();
+      step.product.close();
       if (draftLogits != null) {
         draftLogits.close();
       }
       arena.close();
-    }
-  }
-
-  /** The activations of a batch, f32, and the products that read and write them. */
-  private static final class Buffers {
-    final MemorySegment hidden; // [tokens][hidden]
-    final MemorySegment queries; // [tokens][numHeads][headDim]
-    final MemorySegment keys; // [tokens][numKvHeads][headDim]
-    final MemorySegment values; // [tokens][numKvHeads][headDim]
-    final MemorySegment attended; // [tokens][numHeads][headDim]
-    final MemorySegment gate; // [tokens][intermediate]
-    final MemorySegment up; // [tokens][intermediate]
-    final Activations normed; // [tokens][hidden]
-    final Activations attendedRows; // [tokens][numHeads * headDim]
-    final Activations mixed; // [tokens][intermediate]
-    final ProjectionGroup[] qkv; // [layers]
-    final ProjectionGroup[] attentionOutput; // [layers]
-    final ProjectionGroup[] gateUp; // [layers]
-    final ProjectionGroup[] down; // [layers]
-
-    Buffers(ModelConfig config, Weights weights, int tokens, Arena arena) {
-      hidden = floats(tokens, config.hiddenSize(), arena);
-      queries = floats(tokens, config.queryDim(), arena);
-      keys = floats(tokens, config.kvDim(), arena);
-      values = floats(tokens, config.kvDim(), arena);
-      attended = floats(tokens, config.queryDim(), arena);
-      gate = floats(tokens, config.intermediateSize(), arena);
-      up = floats(tokens, config.intermediateSize(), arena);
-      normed = new Activations(tokens, config.hiddenSize(), arena);
-      attendedRows = new Activations(tokens, config.queryDim(), arena);
-      mixed = new Activations(tokens, config.intermediateSize(), arena);
-      int layers = config.layers();
-      qkv = new ProjectionGroup[layers];
-      attentionOutput = new ProjectionGroup[layers];
-      gateUp = new ProjectionGroup[layers];
-      down = new ProjectionGroup[layers];
-      for (int i = 0; i < layers; i++) {
-        Weights.Layer w = weights.layers().get(i);
-        qkv[i] =
-            ProjectionGroup.of(
-                new Projection(w.query(), w.queryBias(), queries, false),
-                new Projection(w.key(), w.keyBias(), keys, false),
-                new Projection(w.value(), w.valueBias(), values, false));
-        attentionOutput[i] =
-            ProjectionGroup.of(
-                new Projection(w.attentionOutput(), w.attentionOutputBias(), hidden, true));
-        gateUp[i] =
-            ProjectionGroup.of(
-                new Projection(w.gate(), w.gateBias(), gate, false),
-                new Projection(w.up(), w.upBias(), up, false));
-        down[i] = ProjectionGroup.of(new Projection(w.down(), w.downBias(), hidden, true));
-      }
-    }
-
-    private static MemorySegment floats(int tokens, int dim, Arena arena) {
-      return arena.allocate(4L * tokens * dim, 64);
     }
   }
 }

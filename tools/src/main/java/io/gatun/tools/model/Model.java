@@ -1,6 +1,7 @@
 package io.gatun.tools.model;
 
 import io.gatun.attention.Team;
+import io.gatun.cache.GatunException;
 import io.gatun.cache.KvShape;
 import io.gatun.cache.KvType;
 import io.gatun.store.Fingerprint;
@@ -10,6 +11,8 @@ import io.gatun.tools.matrix.Matrix;
 import io.gatun.tools.safetensors.Checkpoint;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -24,6 +27,7 @@ public final class Model implements AutoCloseable {
   private final Arena arena;
   private final Weights weights;
   private final WeightForm form;
+  private final List<String> remarks;
   private final int[] stopIds;
   private Tokenizer tokenizer;
 
@@ -33,13 +37,15 @@ public final class Model implements AutoCloseable {
       Checkpoint checkpoint,
       Arena arena,
       Weights weights,
-      WeightForm form) {
+      WeightForm form,
+      List<String> remarks) {
     this.folder = folder;
     this.config = config;
     this.checkpoint = checkpoint;
     this.arena = arena;
     this.weights = weights;
     this.form = form;
+    this.remarks = remarks;
     this.stopIds = config.eosIds().stream().mapToInt(Integer::intValue).toArray();
   }
 
@@ -50,7 +56,18 @@ public final class Model implements AutoCloseable {
    *     that Gatun runs
    */
   public static Model load(Path folder) {
-    return load(folder, (checkpoint, weights, arena) -> weights, WeightForm.MODEL);
+    return load(folder, 0);
+  }
+
+  /**
+   * Opens a model's folder, with angles for long texts where they depend on the length.
+   *
+   * @param ropeLength tokens that the angles of rope types {@code dynamic} and {@code longrope} are
+   *     made for; 0 for the least
+   * @throws io.gatun.cache.GatunException as {@link #load(Path)}
+   */
+  public static Model load(Path folder, long ropeLength) {
+    return load(folder, ropeLength, (checkpoint, weights, arena) -> weights, WeightForm.MODEL);
   }
 
   /**
@@ -63,18 +80,44 @@ public final class Model implements AutoCloseable {
    *     written or read
    */
   public static Model load(Path folder, WeightOptions options, Team team) {
-    if (options.form() == WeightForm.MODEL) {
-      return load(folder);
+    return load(folder, options, 0, team);
+  }
+
+  /**
+   * The same with angles for long texts where they depend on the length.
+   *
+   * @param ropeLength as for {@link #load(Path, long)}
+   */
+  public static Model load(Path folder, WeightOptions options, long ropeLength, Team team) {
+    Model model =
+        options.form() == WeightForm.MODEL
+            ? load(folder, ropeLength)
+            : load(
+                folder,
+                ropeLength,
+                (checkpoint, weights, arena) ->
+                    rounded(folder, checkpoint, weights, options, team, arena),
+                options.form());
+    model.remarks.forEach(options.messages());
+    return model;
+  }
+
+  private static Weights rounded(
+      Path folder,
+      Checkpoint checkpoint,
+      Weights weights,
+      WeightOptions options,
+      Team team,
+      Arena arena) {
+    if (weights.packsExperts()) {
+      throw new GatunException(
+          "the experts of %s lie with their inputs outermost, and are computed with as they are; leave --weights %s out"
+              .formatted(folder, options.form().name().toLowerCase(Locale.ROOT)));
     }
-    return load(
-        folder,
-        (checkpoint, weights, arena) -> {
-          String source = ModelDigest.of(checkpoint, team, options.notes());
-          Map<String, Matrix> rounded =
-              Q8Weights.of(folder, weights.streamed(), source, options, team, arena);
-          return weights.inForm(matrix -> rounded.get(matrix.name()));
-        },
-        options.form());
+    String source = ModelDigest.of(checkpoint, team, options.notes());
+    Map<String, Matrix> rounded =
+        Q8Weights.of(folder, weights.streamed(), source, options, team, arena);
+    return weights.inForm(matrix -> rounded.get(matrix.name()));
   }
 
   /** Turns the weights of a checkpoint into others. */
@@ -82,14 +125,16 @@ public final class Model implements AutoCloseable {
     Weights form(Checkpoint checkpoint, Weights weights, Arena arena);
   }
 
-  private static Model load(Path folder, Forming forming, WeightForm form) {
+  private static Model load(Path folder, long ropeLength, Forming forming, WeightForm form) {
     // First the weights: a path that is no model folder gets the message that says so.
     Checkpoint checkpoint = Checkpoint.open(folder);
     Arena arena = Arena.ofShared();
     try {
-      ModelConfig config = ModelConfigReader.read(folder);
-      Weights weights = forming.form(checkpoint, Weights.of(checkpoint, config, arena), arena);
-      return new Model(folder, config, checkpoint, arena, weights, form);
+      ModelConfig config = ModelConfigReader.read(folder, ropeLength);
+      Weights weights = Weights.of(checkpoint, config, arena);
+      List<String> remarks = new TensorCheck(checkpoint, config, weights).remarks();
+      Weights formed = forming.form(checkpoint, weights, arena);
+      return new Model(folder, config, checkpoint, arena, formed, form, remarks);
     } catch (RuntimeException | Error e) {
       arena.close();
       checkpoint.close();
@@ -100,6 +145,25 @@ public final class Model implements AutoCloseable {
   /** The folder that it was loaded from. */
   public Path folder() {
     return folder;
+  }
+
+  /** What is to be said of its files: tensors that it does not use. */
+  public List<String> remarks() {
+    return remarks;
+  }
+
+  /** The exception to throw for one that a step ended with: a weight's fault is the weight's. */
+  RuntimeException explained(Throwable e) {
+    if (e instanceof Error error) {
+      throw error;
+    }
+    if (e instanceof GatunException found) {
+      String weight = NonFinite.first(checkpoint, weights.names());
+      if (weight != null) {
+        return new GatunException("%s (%s)".formatted(weight, found.getMessage()), found);
+      }
+    }
+    return (RuntimeException) e;
   }
 
   /** What it computes. */

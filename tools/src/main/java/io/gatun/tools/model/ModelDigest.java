@@ -2,12 +2,10 @@ package io.gatun.tools.model;
 
 import io.gatun.attention.Team;
 import io.gatun.cache.GatunException;
-import io.gatun.cache.KvType;
 import io.gatun.tools.cli.PrivateFiles;
 import io.gatun.tools.safetensors.Checkpoint;
 import io.gatun.tools.safetensors.SafetensorsFile;
 import io.gatun.tools.safetensors.Tensor;
-import io.gatun.tools.safetensors.TensorType;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
@@ -33,7 +31,8 @@ final class ModelDigest {
   /** Bytes of a piece: pieces are digested in parallel, then their digests are. */
   private static final long PIECE = 1 << 24;
 
-  private static final int FORM = 1;
+  /** Raised when a note says more than before: that all weights are finite, since 2. */
+  private static final int FORM = 2;
 
   private ModelDigest() {}
 
@@ -45,7 +44,7 @@ final class ModelDigest {
    *
    * @param notes the folder of notes
    * @return 64 hexadecimal digits
-   * @throws GatunException if an F16 tensor holds a value that is not finite
+   * @throws GatunException if a weight is not finite; it names the tensor and the element
    */
   static String of(Checkpoint checkpoint, Team team, Path notes) {
     Path note = notes.resolve(key(checkpoint) + ".sha256");
@@ -91,23 +90,10 @@ final class ModelDigest {
 
   private static byte[] digest(Piece piece) {
     MemorySegment bytes = piece.tensor.data().asSlice(piece.from, piece.to - piece.from);
-    if (piece.tensor.type() == TensorType.F16) {
-      refuseInfinities(piece.tensor, bytes, piece.from / 2);
-    }
+    NonFinite.refuse(piece.tensor, bytes, piece.from);
     MessageDigest digest = sha256();
     digest.update(bytes.asByteBuffer());
     return digest.digest();
-  }
-
-  /** The F16 kernel reads the exponent of infinities and NaNs as a number; see F16Rows. */
-  private static void refuseInfinities(Tensor tensor, MemorySegment values, long first) {
-    for (long i = 0; i < values.byteSize() / 2; i++) {
-      if ((values.get(KvType.LE_SHORT, 2 * i) & 0x7c00) == 0x7c00) {
-        throw new GatunException(
-            "tensor %s in %s holds an infinity or NaN (element %d); download the model again"
-                .formatted(tensor.name(), tensor.file(), first + i));
-      }
-    }
   }
 
   private static String key(Checkpoint checkpoint) {

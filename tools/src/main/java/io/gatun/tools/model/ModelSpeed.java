@@ -63,6 +63,7 @@ record ModelSpeed(
           "speed is measured on the Vector API; start the JVM with"
               + " --add-modules=jdk.incubator.vector");
     }
+    model.config().requirePlain("the measurement of speed");
     List<MemorySegment> weights = model.weights().streamed().stream().map(Matrix::data).toList();
     int[] tokens = new Random(1).ints(PREFILL, 0, model.config().vocabSize()).toArray();
     double[] step = new double[rounds];

@@ -101,6 +101,45 @@ final class Norms {
     }
   }
 
+  /** The same with gelu for silu: {@code gelu(gate) * up}; see {@link #swiGlu}. */
+  static void geGlu(
+      MemorySegment gate, MemorySegment up, long at, Activations out, int token, int block) {
+    long to = out.offset(token, block);
+    int end = Math.min(out.cols(), block + Activations.BLOCK);
+    for (int i = block; i < end; i++) {
+      float value = gelu(gate.get(FLOAT, at + 4L * i)) * up.get(FLOAT, at + 4L * i);
+      out.data().set(FLOAT, to + 4L * (i - block), value);
+    }
+  }
+
+  /**
+   * gpt-oss's inner activation: {@code (up + 1) * gate * sigmoid(1.702 gate)}, gate at most 7 and
+   * up between -7 and 7.
+   *
+   * @param gateUp f32 {@code [dim][2]} from byte {@code at} on, gate and up in turns
+   * @param out gets the row of {@code token}
+   * @param block first column of the block of columns to compute
+   */
+  static void clampedSwiGlu(MemorySegment gateUp, long at, Activations out, int token, int block) {
+    long to = out.offset(token, block);
+    int end = Math.min(out.cols(), block + Activations.BLOCK);
+    for (int i = block; i < end; i++) {
+      float gate = Math.min(gateUp.get(FLOAT, at + 8L * i), 7f);
+      float up = Math.clamp(gateUp.get(FLOAT, at + 8L * i + 4), -7f, 7f);
+      float value = (up + 1) * (gate / (1 + exp(-1.702f * gate)));
+      out.data().set(FLOAT, to + 4L * (i - block), value);
+    }
+  }
+
+  /**
+   * The tanh approximation of gelu (Hendrycks and Gimpel, 2016), with {@code 1 + tanh(u) = 2 / (1 +
+   * e^-2u)}.
+   */
+  static float gelu(float x) {
+    float u = 0.79788456f * Math.fma(0.044715f * x * x, x, x);
+    return x / (1 + exp(-2 * u));
+  }
+
   /** {@code x / (1 + e^-x)}. */
   static float silu(float x) {
     return x / (1 + exp(-x));

@@ -98,7 +98,9 @@ public final class RandomCheckpoint {
    */
   private static void fill(float[] chunk, int count, TensorSpec spec, SplittableRandom random) {
     boolean gain = spec.name().endsWith("norm.weight");
-    boolean matrix = spec.shape().size() == 2;
+    // Experts in one tensor have their inputs before their outputs; a table of biases has none.
+    int extents = spec.shape().size();
+    boolean matrix = extents >= 2 && !spec.name().endsWith("bias");
     float mean = gain ? 1 : 0;
     float deviation = matrix ? (float) (1 / Math.sqrt(spec.shape().get(1))) : 0.1f;
     // Uniform on 2^16 steps around 0: variance 1 after scaling by sqrt(12) / 2^16.

@@ -1,2 +1,2 @@
-/** Runs models of the Llama family from Hugging Face folders, on a KV cache outside the heap. */
+/** Runs decoders from Hugging Face folders, on a KV cache outside the heap. */
 package io.gatun.tools.model;

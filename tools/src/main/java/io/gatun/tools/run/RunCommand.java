@@ -99,6 +99,20 @@ public final class RunCommand implements Callable<Integer> {
   private Path weightsFolder;
 
   @Option(
+      names = "--rope-length",
+      paramLabel = "N",
+      defaultValue = "0",
+      description =
+          "tokens that the angles of positions are made for, for models whose angles depend on it"
+              + " (rope types dynamic and longrope); default: the least")
+  private long ropeLength;
+
+  @Option(
+      names = "--beyond-trained-length",
+      description = "go on past the positions that the model was trained for")
+  private boolean beyondTrainedLength;
+
+  @Option(
       names = "--commit-every",
       paramLabel = "N",
       description =
@@ -154,6 +168,7 @@ public final class RunCommand implements Callable<Integer> {
         temperature);
     check(topK >= 0, "--top-k is %s, not 0 or more", topK);
     check(topP > 0 && topP <= 1, "--top-p is %s, not above 0 and at most 1", topP);
+    check(ropeLength >= 0, "--rope-length is %s, not 0 or more", ropeLength);
     check(threads == null || threads > 0, "--threads is %s, not 1 or more", threads);
     check(
         conversation == null || conversation.matches("[A-Za-z0-9_-]{1,64}"),
@@ -176,7 +191,9 @@ public final class RunCommand implements Callable<Integer> {
             commitEvery,
             new SamplingOptions(temperature, topK, topP, seed),
             team,
-            json);
+            json,
+            ropeLength,
+            beyondTrainedLength);
     return new RunSession(request, spec.commandLine().getOut(), err).run();
   }
 

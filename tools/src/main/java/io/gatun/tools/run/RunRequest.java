@@ -14,6 +14,8 @@ import java.util.List;
  * @param conversation null for the default one
  * @param kvType null for that of the weights
  * @param commitEvery null for the default, which is silent
+ * @param ropeLength tokens that angles are made for where they depend on it; 0 for the least
+ * @param beyondTrainedLength whether to go on past the positions that the model was trained for
  */
 record RunRequest(
     Path model,
@@ -28,7 +30,9 @@ record RunRequest(
     Integer commitEvery,
     SamplingOptions sampling,
     int threads,
-    boolean json) {
+    boolean json,
+    long ropeLength,
+    boolean beyondTrainedLength) {
 
   /** Whether nothing was said about what to read: the built-in model then shows its own text. */
   boolean isDemo() {

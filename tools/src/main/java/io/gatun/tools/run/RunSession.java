@@ -60,7 +60,7 @@ final class RunSession {
   int run() {
     try (StopSignal stop = new StopSignal(this::announceStop);
         Team team = Team.of(request.threads());
-        Model model = Model.load(modelFolder(), request.weights(), team)) {
+        Model model = Model.load(modelFolder(), request.weights(), request.ropeLength(), team)) {
       Prompt prompt = Prompt.read(request);
       StoreOptions options = StoreOptions.defaults().withCommitEvery(commitEvery());
       KvType type = request.kvType() == null ? model.kvType() : request.kvType();
@@ -119,7 +119,8 @@ final class RunSession {
   private void decode(
       Conversation conversation, Model model, Team team, Prompt prompt, StopSignal stop) {
     try (Decoder decoder = new Decoder(model, conversation.cache(), team)) {
-      align(conversation, prompt, model.tokenizer());
+      decoder.beyondTrainedLength(request.beyondTrainedLength());
+      align(conversation, prompt, decoder);
       MemorySegment logits = prefill(conversation, decoder, stop);
       if (!stop.stopped()) {
         generate(conversation, decoder, logits, stop);
@@ -128,12 +129,15 @@ final class RunSession {
   }
 
   /** Makes the conversation's token ids begin with what was given, keeping as many as possible. */
-  private void align(Conversation conversation, Prompt prompt, Tokenizer tokenizer) {
+  private void align(Conversation conversation, Prompt prompt, Decoder decoder) {
+    Tokenizer tokenizer = decoder.model().tokenizer();
     int stored = conversation.tokens().count();
     // A new conversation that took over a stored beginning holds tokens, but none of its own yet.
     boolean isNew = conversation.report().reusedTokens() > 0;
     boolean adds = stored > 0 && !prompt.isWhole() && !isNew;
     int[] given = prompt.encode(tokenizer, !adds);
+    // Before a token is accepted: what cannot be read must not stand in the conversation.
+    decoder.checkLength(adds ? (long) stored + given.length : given.length);
     if (adds) {
       conversation.accept(given, 0, given.length);
     } else {
@@ -190,10 +194,17 @@ final class RunSession {
     Sampler sampler = new Sampler(request.sampling(), model.config().vocabSize());
     TextStream stream = model.tokenizer().stream();
     MemorySegment logits = first;
+    sayWhereItEnds(decoder);
     decoder.timings().reset();
     long from = System.nanoTime();
     while (generated < request.maxTokens() && !stop.stopped()) {
       int position = conversation.tokens().count();
+      if (!decoder.allows(position + 1L)) {
+        show(stream.end());
+        out.println();
+        conversation.commit();
+        decoder.checkLength(position + 1L);
+      }
       long sampling = System.nanoTime();
       int token = sampler.sample(logits, position);
       samplingNanos += System.nanoTime() - sampling;
@@ -213,6 +224,15 @@ final class RunSession {
     show(stream.end());
     if (generated > 0) {
       out.println();
+    }
+  }
+
+  private void sayWhereItEnds(Decoder decoder) {
+    long limit = decoder.model().config().positions().tokens();
+    if (!decoder.allows(contextTokens + request.maxTokens())) {
+      err.printf(
+          "gatun: the model was trained for %,d tokens, of which %,d are left for the answer%n",
+          limit, Math.max(0, limit - contextTokens));
     }
   }
 

@@ -20,11 +20,14 @@ import java.util.stream.Stream;
 
 /**
  * The tensors of a Hugging Face folder, mapped: {@code model.safetensors}, or several files named
- * by {@code model.safetensors.index.json}. Any thread.
+ * by {@code model.safetensors.index.json}, which a single shard needs not. Any thread.
  */
 public final class Checkpoint implements AutoCloseable {
   /** The one file of a small checkpoint. */
   public static final String SINGLE = "model.safetensors";
+
+  /** A checkpoint of one shard, which needs no index. */
+  private static final String ONE_SHARD = "model-00001-of-00001.safetensors";
 
   /** The index of a sharded checkpoint. */
   public static final String INDEX = "model.safetensors.index.json";
@@ -64,6 +67,8 @@ public final class Checkpoint implements AutoCloseable {
     } else if (Files.exists(index)) {
       weightMap = readIndex(index);
       names = weightMap.values().stream().distinct().sorted().toList();
+    } else if (Files.exists(folder.resolve(ONE_SHARD))) {
+      names = List.of(ONE_SHARD);
     } else {
       throw missing(folder);
     }
@@ -210,7 +215,12 @@ public final class Checkpoint implements AutoCloseable {
     if (!tensor.type().isWeight()) {
       throw new GatunException(
           "tensor %s in %s has type %s, and Gatun computes with F32, F16 and BF16; use the model's"
-                  .formatted(name, tensor.file(), tensor.type())
+                  .formatted(
+                      name,
+                      tensor.file(),
+                      tensor.type() == TensorType.OTHER
+                          ? "that this version does not know"
+                          : tensor.type())
               + " unquantized checkpoint");
     }
     return tensor;

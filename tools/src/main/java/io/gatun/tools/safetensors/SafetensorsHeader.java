@@ -215,6 +215,9 @@ public record SafetensorsHeader(
             file,
             "tensor %s has data_offsets %s, not [begin, end]".formatted(spec.name(), offsets));
       }
+      if (spec.type() == TensorType.OTHER) {
+        return new Entry(spec, offsets.get(0), offsets.get(1));
+      }
       long bytes;
       try {
         bytes = spec.bytes();
@@ -252,11 +255,10 @@ public record SafetensorsHeader(
             return type;
           }
         }
+        return TensorType.OTHER;
       }
       throw refused(
-          file,
-          "tensor %s has dtype %s, which is none that the format knows"
-              .formatted(name, found(json)));
+          file, "tensor %s has dtype %s, not the name of a type".formatted(name, found(json)));
     }
 
     private List<Long> numbers(String name, String key, JsonParser json) throws IOException {

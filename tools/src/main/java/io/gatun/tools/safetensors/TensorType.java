@@ -40,7 +40,12 @@ public enum TensorType {
   /** Signed 64-bit integer. */
   I64(8),
   /** Unsigned 64-bit integer. */
-  U64(8);
+  U64(8),
+  /**
+   * A type that this version does not know, which may stand in a file as long as nobody asks for
+   * the tensor: its data is what its offsets span.
+   */
+  OTHER(0);
 
   private final int bytes;
 

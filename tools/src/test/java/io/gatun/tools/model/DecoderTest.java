@@ -166,7 +166,8 @@ class DecoderTest {
         Decoder decoder = new Decoder(model, cache, team)) {
       int[] tokens = tokens(20, model.config().vocabSize());
       decoder.prefill(tokens, 0, 20);
-      MemorySegment gain = model.weights().layers().get(2).keyNorm();
+      MemorySegment gain =
+          ((AttentionWeights.OfHeads) model.weights().layers().get(2).attention()).keyNorm();
       float before = gain.get(ValueLayout.JAVA_FLOAT, 0);
       gain.set(ValueLayout.JAVA_FLOAT, 0, 1e30f);
       assertThatThrownBy(() -> decoder.decode(3))

@@ -156,8 +156,22 @@ class ModelConfigReaderTest {
             + " to 262",
         "llama | 'quantization_config':{'quant_method':'gptq'} | quantized (quant_method gptq)",
         "llama | 'partial_rotary_factor':0.5        | partial_rotary_factor is 0.5",
-        "llama | 'rope_scaling':{'rope_type':'yarn','factor':4.0} | rope type 'yarn' is not one"
-            + " that Gatun computes (default, linear, llama3)",
+        "llama | 'rope_scaling':{'rope_type':'ntk','factor':4.0} | rope type 'ntk' is not one"
+            + " that Gatun computes (default, linear, dynamic, yarn, longrope, llama3)",
+        "llama | 'rope_scaling':{'rope_type':'yarn','factor':4.0,'short_mscale':1.5} |"
+            + " rope_scaling: short_mscale is 1.5, and Gatun does not know what it means for rope"
+            + " type 'yarn'",
+        "llama | 'rope_theta':1e4,'rope_scaling':{'rope_type':'default','rope_theta':5e5} |"
+            + " rope_theta is 10000.0, and 500000.0 in rope_scaling",
+        "llama |"
+            + " 'rope_parameters':{'rope_type':'default'},'rope_scaling':{'type':'linear','factor':2}"
+            + " | rope_scaling is {\"type\":\"linear\",\"factor\":2} and rope_parameters is"
+            + " {\"rope_type\":\"default\"}",
+        "llama | 'rope_scaling':{'rope_type':'yarn','type':'linear','factor':2} | rope_type is"
+            + " 'yarn' and type is 'linear'",
+        "llama |"
+            + " 'original_max_position_embeddings':64,'rope_scaling':{'type':'yarn','factor':2,'original_max_position_embeddings':32}"
+            + " | original_max_position_embeddings is 64.0, and 32.0 in rope_scaling",
         "llama | 'rope_scaling':{'type':'llama3','factor':4.0} | rope_scaling has no"
             + " low_freq_factor",
         "llama | 'rope_scaling':{'type':'linear','factor':0.5} | rope scaling factor is 0.5",

@@ -33,14 +33,21 @@ public final class ReferenceModel {
     heads = config.get("num_attention_heads").asInt();
     kvHeads = config.get("num_key_value_heads").asInt();
     dim = config.has("head_dim") ? config.get("head_dim").asInt() : hidden / heads;
-    try (Stream<Path> files = Files.list(folder)) {
-      for (Path file : files.filter(f -> f.toString().endsWith(".safetensors")).toList()) {
-        read(file);
-      }
-    }
+    tensors.putAll(tensors(folder));
   }
 
-  private void read(Path file) throws IOException {
+  /** All tensors of a folder, in double. */
+  static Map<String, double[]> tensors(Path folder) throws IOException {
+    Map<String, double[]> tensors = new HashMap<>();
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file : files.filter(f -> f.toString().endsWith(".safetensors")).toList()) {
+        read(file, tensors);
+      }
+    }
+    return tensors;
+  }
+
+  private static void read(Path file, Map<String, double[]> tensors) throws IOException {
     ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
     int header = (int) bytes.getLong(0);
     byte[] json = new byte[header];

@@ -75,7 +75,6 @@ class SafetensorsHeaderTest {
         "{'a':{'dtype':'F32','data_offsets':[0,24]}}                        | has no shape",
         "{'a':{'dtype':'F32','shape':[6]}}                                  | has no data_offsets",
         "{'a':{'dtype':'F32','dtype':'F32','shape':[6],'data_offsets':[0,24]}} | two dtype",
-        "{'a':{'dtype':'F31','shape':[6],'data_offsets':[0,24]}}            | dtype 'F31'",
         "{'a':{'dtype':7,'shape':[6],'data_offsets':[0,24]}}                | dtype 7",
         "{'a':{'dtype':'F32','shape':6,'data_offsets':[0,24]}}              | as shape 6, not a"
             + " list",
@@ -97,7 +96,7 @@ class SafetensorsHeaderTest {
         "{'a':{'dtype':'F32','shape':[6],'data_offsets':[0,24]}} {}         | something follows",
       })
   void aWrongHeaderIsRefused(String json, String why) throws IOException {
-    refused(file(json, 24), why.replace("'F31'", "'F31'"));
+    refused(file(json, 24), why);
   }
 
   @Test
