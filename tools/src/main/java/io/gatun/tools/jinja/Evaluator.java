@@ -116,7 +116,7 @@ final class Evaluator {
             PyOps.requireNoMarkup(object);
             Object part = Slices.slice(object, from, to, step);
             if (part == null) {
-              throw new JinjaException("a %s has no slices".formatted(PyText.typeName(object)));
+              throw JinjaException.unsupported("slices of a " + PyText.typeName(object));
             }
             return part;
           });

@@ -6,6 +6,7 @@ import io.gatun.cache.KvType;
 import io.gatun.store.Fingerprint;
 import io.gatun.tools.matrix.Matrix;
 import io.gatun.tools.safetensors.Checkpoint;
+import io.gatun.tools.text.Tokenizer;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Map;

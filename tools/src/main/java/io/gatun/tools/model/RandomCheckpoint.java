@@ -5,6 +5,7 @@ import io.gatun.cache.GatunException;
 import io.gatun.tools.safetensors.CheckpointWriter;
 import io.gatun.tools.safetensors.TensorSpec;
 import io.gatun.tools.safetensors.TensorType;
+import io.gatun.tools.text.ByteTokenizerFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
