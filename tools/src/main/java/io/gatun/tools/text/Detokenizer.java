@@ -2,6 +2,7 @@ package io.gatun.tools.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -26,7 +27,7 @@ final class Detokenizer {
     BYTE_LEVEL,
     /** As they are. */
     PIECES,
-    /** As they are; the mark of a blank at the very beginning goes. */
+    /** As they are; the marks of blanks in the very first piece go. */
     METASPACE,
     /** With blanks between them, except before those that have the mark of a continuation. */
     WORD_PIECE,
@@ -155,7 +156,7 @@ final class Detokenizer {
         from++;
         toStrip--;
       }
-      return from == 0 ? bytes : java.util.Arrays.copyOfRange(bytes, from, bytes.length);
+      return from == 0 ? bytes : Arrays.copyOfRange(bytes, from, bytes.length);
     }
 
     private byte[] bytes(String token) {

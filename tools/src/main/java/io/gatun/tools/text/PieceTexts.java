@@ -36,8 +36,7 @@ final class PieceTexts {
   }
 
   static String metaspace(String token, String mark, boolean first) {
-    String text = token.replace(mark, " ");
-    return first && token.startsWith(mark) ? text.substring(1) : text;
+    return token.replace(mark, first ? "" : " ");
   }
 
   static String wordPiece(String token, String mark, boolean first, boolean tidy) {
