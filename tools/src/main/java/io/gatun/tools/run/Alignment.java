@@ -60,9 +60,9 @@ final class Alignment {
         err.println("gatun: " + turn.notice());
       }
       file.write(turn.run());
-      keepFront(conversation, turn.ids(), prompt.isWhole());
+      keepFront(conversation, turn.ids(), turn.resumes(), prompt.isWhole());
     } else if (prompt.isWhole()) {
-      keepFront(conversation, prompt.encode(tokenizer, true), true);
+      keepFront(conversation, prompt.encode(tokenizer, true), true, true);
     } else if (!prompt.prompt().isEmpty()) {
       add(conversation);
     }
@@ -79,11 +79,16 @@ final class Alignment {
     }
   }
 
-  /** Makes the ids begin with these; what differs behind the common front is taken away. */
-  private void keepFront(Conversation conversation, int[] ids, boolean tell) {
+  /**
+   * Makes the ids begin with these; what differs behind the common front is taken away.
+   *
+   * @param goesOn whether what is stored behind them stays if all of them are stored
+   * @param tell whether the user has to know what is taken away
+   */
+  private void keepFront(Conversation conversation, int[] ids, boolean goesOn, boolean tell) {
     int stored = conversation.tokens().count();
     int common = conversation.tokens().commonPrefix(ids, ids.length);
-    if (common == ids.length) {
+    if (common == ids.length && goesOn) {
       return;
     }
     if (common < stored) {

@@ -35,13 +35,14 @@ final class ChatTurn {
    *
    * @param run what is to be kept of it
    * @param ids all tokens up to where the answer begins
+   * @param resumes whether what is stored behind these is the beginning of their answer
    * @param notice something to tell the user, or null
    */
-  record Turn(LastRun run, int[] ids, String notice) {}
+  record Turn(LastRun run, int[] ids, boolean resumes, String notice) {}
 
   /** The first turn of a chat. */
   Turn first() {
-    return turn(opening(), Instant.now(), null);
+    return turn(opening(), Instant.now(), true, null);
   }
 
   /**
@@ -56,11 +57,11 @@ final class ChatTurn {
     }
     if (prompt.isWhole()) {
       boolean same = last.messages().equals(opening());
-      return turn(opening(), same ? last.begun() : Instant.now(), null);
+      return turn(opening(), same ? last.begun() : Instant.now(), same, null);
     }
     requireSystem(last.messages());
     if (!last.done() && last.messages().getLast().content().equals(prompt.prompt())) {
-      return turn(last.messages(), last.begun(), null);
+      return turn(last.messages(), last.begun(), true, null);
     }
     List<Message> messages = new ArrayList<>(last.messages());
     String notice = null;
@@ -78,7 +79,7 @@ final class ChatTurn {
               .formatted(conversation));
     }
     messages.add(new Message("user", prompt.prompt()));
-    return turn(messages, last.begun(), notice);
+    return turn(messages, last.begun(), false, notice);
   }
 
   /** The first turn, where tokens are stored that it may have left itself. */
@@ -114,12 +115,12 @@ final class ChatTurn {
     }
   }
 
-  private Turn turn(List<Message> messages, Instant begun, String notice) {
+  private Turn turn(List<Message> messages, Instant begun, boolean resumes, String notice) {
     Clock clock = Clock.fixed(begun, ZoneId.systemDefault());
     int[] ids = tokenizer.encode(template.withClock(clock).render(messages), false);
     LastRun run =
         new LastRun(messages, begun, 0, ids.length, false, LastRun.digest(ids, ids.length), false);
-    return new Turn(run, ids, notice);
+    return new Turn(run, ids, resumes, notice);
   }
 
   /** The answer that was shown: without what is missing of a character. */

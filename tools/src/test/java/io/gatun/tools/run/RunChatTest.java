@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.gatun.attention.Team;
+import io.gatun.cache.GatunException;
 import io.gatun.cache.KvLayout;
 import io.gatun.store.Conversation;
 import io.gatun.store.ConversationStore;
@@ -105,11 +106,23 @@ class RunChatTest {
     }
   }
 
+  private boolean isRefused(List<Message> messages) {
+    try {
+      return ChatTemplate.read(model).render(messages).isEmpty();
+    } catch (GatunException e) {
+      return true;
+    }
+  }
+
   private void assertTurns(String id, String... prompts) throws IOException {
     List<Message> messages = new ArrayList<>();
     for (String prompt : prompts) {
-      Ended ended = chat(id, prompt, 7);
       messages.add(new Message("user", prompt));
+      if (isRefused(messages)) {
+        assertThat(run("--chat", "--conversation", id, "--prompt", prompt).code).isEqualTo(1);
+        return;
+      }
+      Ended ended = chat(id, prompt, 7);
       int[] whole = atOnce(id, messages);
       int[] stored = stored(id);
       assertThat(Arrays.copyOf(stored, whole.length)).as(id + " " + prompt).isEqualTo(whole);
