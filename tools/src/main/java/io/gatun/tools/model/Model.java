@@ -9,6 +9,7 @@ import io.gatun.tools.config.ModelConfig;
 import io.gatun.tools.config.ModelConfigReader;
 import io.gatun.tools.matrix.Matrix;
 import io.gatun.tools.safetensors.Checkpoint;
+import io.gatun.tools.text.Tokenizer;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;

@@ -8,6 +8,7 @@ import io.gatun.tools.config.ModelConfigReader;
 import io.gatun.tools.safetensors.CheckpointWriter;
 import io.gatun.tools.safetensors.TensorSpec;
 import io.gatun.tools.safetensors.TensorType;
+import io.gatun.tools.text.ByteTokenizerFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

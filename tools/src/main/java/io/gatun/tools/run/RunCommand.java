@@ -51,8 +51,16 @@ public final class RunCommand implements Callable<Integer> {
 
   @Option(
       names = "--chat",
-      description = "put the prompt into the model's chat template, as a user's message")
+      description =
+          "the prompt is a user's message: the model's own chat template writes the whole"
+              + " conversation out; a --context stands before the prompt in the message")
   private boolean chat;
+
+  @Option(
+      names = "--system",
+      paramLabel = "TEXT",
+      description = "with --chat: the system message that the conversation begins with")
+  private String system;
 
   @Option(
       names = "--max-tokens",
@@ -175,6 +183,7 @@ public final class RunCommand implements Callable<Integer> {
         "--conversation is '%s', not 1 to 64 letters, digits, _ and -",
         conversation);
     check(!chat || prompt != null, "--chat needs a --prompt%s", "");
+    check(system == null || chat, "--system needs --chat%s", "");
     int team = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     PrintWriter err = spec.commandLine().getErr();
     RunRequest request =
@@ -184,6 +193,7 @@ public final class RunCommand implements Callable<Integer> {
             List.copyOf(contexts),
             prompt,
             chat,
+            system,
             maxTokens,
             store == null ? UserFolders.data().resolve("store") : store,
             conversation,

@@ -11,6 +11,7 @@ import java.util.List;
  *
  * @param model folder of the model; null for the built-in one
  * @param prompt null if none was given
+ * @param system a chat's system message; null if none was given
  * @param conversation null for the default one
  * @param kvType null for that of the weights
  * @param commitEvery null for the default, which is silent
@@ -23,6 +24,7 @@ record RunRequest(
     List<Path> contexts,
     String prompt,
     boolean chat,
+    String system,
     int maxTokens,
     Path store,
     String conversation,

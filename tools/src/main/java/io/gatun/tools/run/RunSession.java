@@ -3,7 +3,6 @@ package io.gatun.tools.run;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.gatun.attention.Team;
-import io.gatun.cache.GatunException;
 import io.gatun.cache.KvLayout;
 import io.gatun.cache.KvType;
 import io.gatun.store.Conversation;
@@ -14,11 +13,10 @@ import io.gatun.tools.cli.Progress;
 import io.gatun.tools.cli.UserFolders;
 import io.gatun.tools.model.Decoder;
 import io.gatun.tools.model.Model;
-import io.gatun.tools.model.TextStream;
-import io.gatun.tools.model.Tokenizer;
 import io.gatun.tools.model.WeightForm;
 import io.gatun.tools.recall.Recall;
 import io.gatun.tools.sampling.Sampler;
+import io.gatun.tools.text.TextStream;
 import java.io.PrintWriter;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -67,20 +65,44 @@ final class RunSession {
       KvLayout layout = KvLayout.of(model.kvShape(), type);
       String id = request.conversation() == null ? defaultId(type) : request.conversation();
       try (ConversationStore store = ConversationStore.open(request.store(), options)) {
-        Tokenizer tokenizer = model.tokenizer();
-        Fingerprint fingerprint = model.fingerprint(team);
+        boolean isNew = !store.exists(id);
+        Alignment alignment = new Alignment(prompt, model.tokenizer(), id, request.store(), err);
         // A new conversation begins with what other conversations have read of the same text.
-        int[] beginning = store.exists(id) ? new int[0] : prompt.encode(tokenizer, true);
-        long from = System.nanoTime();
-        try (Conversation conversation = store.openOrCreate(id, fingerprint, layout, beginning)) {
-          double openMillis = (System.nanoTime() - from) / 1e6;
-          conversation.report().findings().forEach(finding -> err.println("gatun: " + finding));
-          decode(conversation, model, team, prompt, stop);
-          conversation.commit();
-          report(conversation, model.weightLabel(), openMillis);
+        int[] beginning = isNew ? alignment.beginning() : new int[0];
+        Fingerprint fingerprint = model.fingerprint(team);
+        try {
+          converse(store, id, fingerprint, layout, beginning, alignment, model, team, stop);
+        } catch (RuntimeException | Error e) {
+          if (isNew && generated == 0) {
+            NewConversations.removeIfEmpty(store, id, e);
+          }
+          throw e;
         }
       }
       return stop.stopped() ? 130 : 0;
+    }
+  }
+
+  private void converse(
+      ConversationStore store,
+      String id,
+      Fingerprint fingerprint,
+      KvLayout layout,
+      int[] beginning,
+      Alignment alignment,
+      Model model,
+      Team team,
+      StopSignal stop) {
+    long from = System.nanoTime();
+    try (Conversation conversation = store.openOrCreate(id, fingerprint, layout, beginning)) {
+      double openMillis = (System.nanoTime() - from) / 1e6;
+      conversation.report().findings().forEach(finding -> err.println("gatun: " + finding));
+      decode(conversation, model, team, alignment, stop);
+      conversation.commit();
+      if (!stop.stopped()) {
+        alignment.finished();
+      }
+      report(conversation, model.weightLabel(), openMillis);
     }
   }
 
@@ -100,14 +122,14 @@ final class RunSession {
   }
 
   /**
-   * One conversation for each model, form of its weights and element type, so that none is refused
-   * by default.
+   * One conversation for each model, form of its weights and element type, and one for its chat, so
+   * that none is refused by default.
    */
   private String defaultId(KvType type) {
     String name = request.model() == null ? "recall" : name(request.model());
     String plain = name.replaceAll("[^A-Za-z0-9_-]", "-");
     String rounded = request.weights().form() == WeightForm.Q8 ? "-q8-weights" : "";
-    String suffix = rounded + "-" + type.label();
+    String suffix = (request.chat() ? "-chat" : "") + rounded + "-" + type.label();
     return plain.substring(0, Math.min(plain.length(), 64 - suffix.length())) + suffix;
   }
 
@@ -117,50 +139,18 @@ final class RunSession {
   }
 
   private void decode(
-      Conversation conversation, Model model, Team team, Prompt prompt, StopSignal stop) {
+      Conversation conversation, Model model, Team team, Alignment alignment, StopSignal stop) {
     try (Decoder decoder = new Decoder(model, conversation.cache(), team)) {
       decoder.beyondTrainedLength(request.beyondTrainedLength());
-      align(conversation, prompt, decoder);
+      alignment.align(conversation, decoder::checkLength);
+      contextTokens = conversation.tokens().count();
+      reusedTokens = conversation.cache().length();
+      prefillTokens = contextTokens - reusedTokens;
       MemorySegment logits = prefill(conversation, decoder, stop);
       if (!stop.stopped()) {
         generate(conversation, decoder, logits, stop);
       }
     }
-  }
-
-  /** Makes the conversation's token ids begin with what was given, keeping as many as possible. */
-  private void align(Conversation conversation, Prompt prompt, Decoder decoder) {
-    Tokenizer tokenizer = decoder.model().tokenizer();
-    int stored = conversation.tokens().count();
-    // A new conversation that took over a stored beginning holds tokens, but none of its own yet.
-    boolean isNew = conversation.report().reusedTokens() > 0;
-    boolean adds = stored > 0 && !prompt.isWhole() && !isNew;
-    int[] given = prompt.encode(tokenizer, !adds);
-    // Before a token is accepted: what cannot be read must not stand in the conversation.
-    decoder.checkLength(adds ? (long) stored + given.length : given.length);
-    if (adds) {
-      conversation.accept(given, 0, given.length);
-    } else {
-      int common = conversation.tokens().commonPrefix(given, given.length);
-      if (common < given.length) {
-        if (common < stored) {
-          err.printf(
-              "gatun: what is given differs from conversation '%s' after the first %,d of its %,d"
-                  + " tokens: these are kept, the rest is read anew%n",
-              conversation.id(), common, stored);
-          conversation.truncate(common);
-        }
-        conversation.accept(given, common, given.length - common);
-      }
-    }
-    if (conversation.tokens().count() == 0) {
-      throw new GatunException(
-          "there is nothing to continue: conversation '%s' is empty; give a --context or a --prompt"
-              .formatted(conversation.id()));
-    }
-    contextTokens = conversation.tokens().count();
-    reusedTokens = conversation.cache().length();
-    prefillTokens = contextTokens - reusedTokens;
   }
 
   /** Computes the K/V that the cache lacks; returns the logits of the last token. */
@@ -193,6 +183,10 @@ final class RunSession {
     Model model = decoder.model();
     Sampler sampler = new Sampler(request.sampling(), model.config().vocabSize());
     TextStream stream = model.tokenizer().stream();
+    // What is shown continues the text of the conversation, in the midst of a character too.
+    stream.follow(conversation.tokens().toArray());
+    // A chat's answer ends with the tokenizer's end token even where the model's files forget it.
+    int end = request.chat() ? model.tokenizer().endId() : -1;
     MemorySegment logits = first;
     sayWhereItEnds(decoder);
     decoder.timings().reset();
@@ -208,7 +202,9 @@ final class RunSession {
       long sampling = System.nanoTime();
       int token = sampler.sample(logits, position);
       samplingNanos += System.nanoTime() - sampling;
-      if (model.isStop(token)) {
+      if (model.isStop(token) || token == end) {
+        // Nothing completes a character any more; at a limit, the next run does.
+        show(stream.end());
         break;
       }
       conversation.accept(token);
@@ -221,7 +217,6 @@ final class RunSession {
     weightsSeconds = decoder.timings().weightsNanos() / 1e9;
     attentionSeconds = decoder.timings().attentionNanos() / 1e9;
     otherSeconds = decoder.timings().otherNanos() / 1e9;
-    show(stream.end());
     if (generated > 0) {
       out.println();
     }

@@ -7,7 +7,7 @@ import io.gatun.attention.Team;
 import io.gatun.cache.KvType;
 import io.gatun.cache.KvView;
 import io.gatun.tools.model.Model;
-import io.gatun.tools.model.Tokenizer;
+import io.gatun.tools.text.Tokenizer;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

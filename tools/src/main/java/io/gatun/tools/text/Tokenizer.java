@@ -1,4 +1,4 @@
-package io.gatun.tools.model;
+package io.gatun.tools.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import io.gatun.cache.GatunException;
@@ -26,10 +26,27 @@ public final class Tokenizer implements AutoCloseable {
 
   private final HuggingFaceTokenizer library;
   private final boolean inPieces;
+  private final TokenTexts texts;
 
-  private Tokenizer(HuggingFaceTokenizer library, boolean inPieces) {
+  /** Null for a decoder that has to see all tokens at once. */
+  private final Detokenizer detokenizer;
+
+  private final SurroundingTokens surrounding;
+  private final int endId;
+
+  private Tokenizer(HuggingFaceTokenizer library, TokenizerFile file, TokenizerConfig config) {
     this.library = library;
-    this.inPieces = inPieces;
+    this.inPieces = file.splitsAtLines();
+    this.texts = file.texts();
+    this.detokenizer = Detokenizer.of(file);
+    String end = config.special("eos_token");
+    this.endId = end == null ? -1 : texts.idOf(end);
+    this.surrounding =
+        SurroundingTokens.of(
+            library.encode("a", true, false).getIds(),
+            library.encode("a", false, false).getIds(),
+            config,
+            texts);
   }
 
   /**
@@ -55,9 +72,11 @@ public final class Tokenizer implements AutoCloseable {
               .optTruncation(false)
               .optPadding(false)
               .build();
-      return new Tokenizer(library, json.splitsAtLines());
+      return new Tokenizer(library, json, TokenizerConfig.read(folder));
     } catch (LinkageError e) {
       throw noLibrary(e);
+    } catch (GatunException e) {
+      throw e;
     } catch (IOException | RuntimeException e) {
       if (e.getCause() instanceof LinkageError || e.getCause() instanceof IOException) {
         throw noLibrary(e);
@@ -88,16 +107,35 @@ public final class Tokenizer implements AutoCloseable {
    * The token ids of a text.
    *
    * @param addSpecials whether to add what the tokenizer puts around a text, a begin-of-text token
-   *     for instance; special tokens that the text itself spells out are recognised in any case
+   *     for instance, as its file says and {@code add_bos_token} and {@code add_eos_token} of
+   *     {@code tokenizer_config.json}; special tokens that the text itself spells out are
+   *     recognised in any case
    * @throws GatunException if the text is too long for the heap
    */
   public int[] encode(String text, boolean addSpecials) {
+    int[] bare = encodeBare(text);
+    return addSpecials ? surrounding.around(bare) : bare;
+  }
+
+  /**
+   * The token ids of two texts, encoded apart: the first has the same ids whatever follows.
+   *
+   * @param addSpecials whether to add what the tokenizer puts around a text
+   */
+  public int[] encode(String first, String second, boolean addSpecials) {
+    int[] front = first.isEmpty() ? new int[0] : encodeBare(first);
+    int[] rest = second.isEmpty() ? new int[0] : encodeBare(second);
+    int[] both = Arrays.copyOf(front, front.length + rest.length);
+    System.arraycopy(rest, 0, both, front.length, rest.length);
+    return addSpecials && both.length > 0 ? surrounding.around(both) : both;
+  }
+
+  private int[] encodeBare(String text) {
     int[] ids = new int[Math.max(16, text.length() / 2)];
     int count = 0;
-    boolean pieces = inPieces && (!addSpecials || specialsComeFirst());
     for (int from = 0; from == 0 || from < text.length(); ) {
-      int to = pieces ? pieceEnd(text, from) : text.length();
-      long[] piece = encodePiece(text.substring(from, to), addSpecials && from == 0);
+      int to = inPieces ? pieceEnd(text, from) : text.length();
+      long[] piece = encodePiece(text.substring(from, to));
       if (ids.length - count < piece.length) {
         ids = Arrays.copyOf(ids, Math.max(count + piece.length, ids.length + (ids.length >> 1)));
       }
@@ -109,7 +147,7 @@ public final class Tokenizer implements AutoCloseable {
     return Arrays.copyOf(ids, count);
   }
 
-  private long[] encodePiece(String text, boolean addSpecials) {
+  private long[] encodePiece(String text) {
     long bytes = text.length() < 1 << 16 ? 0 : text.getBytes(StandardCharsets.UTF_8).length;
     if (bytes * HEAP_PER_BYTE > Runtime.getRuntime().maxMemory()) {
       throw new GatunException(
@@ -117,15 +155,7 @@ public final class Tokenizer implements AutoCloseable {
               .formatted(
                   bytes, bytes * HEAP_PER_BYTE >> 20, Runtime.getRuntime().maxMemory() >> 20));
     }
-    return library.encode(text, addSpecials, false).getIds();
-  }
-
-  private boolean specialsComeFirst() {
-    long[] with = library.encode("a", true, false).getIds();
-    long[] without = library.encode("a", false, false).getIds();
-    return with.length >= without.length
-        && Arrays.equals(
-            without, Arrays.copyOfRange(with, with.length - without.length, with.length));
+    return library.encode(text, false, false).getIds();
   }
 
   /** The first place for a cut behind {@code PIECE_CHARS} characters: x, line break, | letter. */
@@ -141,24 +171,39 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * The text of some tokens. Bytes that are no UTF-8 become U+FFFD.
+   * The text of some tokens, as if nothing stood before them. Bytes that are no UTF-8 become U+FFFD.
    *
    * @param keepSpecials whether special tokens are spelt out; else they are left out
    */
   public String decode(int[] ids, int from, int count, boolean keepSpecials) {
-    return library.decode(
-        Arrays.stream(ids, from, from + count).asLongStream().toArray(), !keepSpecials);
+    TextStream stream = stream(keepSpecials);
+    StringBuilder text = new StringBuilder();
+    for (int i = from; i < from + count; i++) {
+      text.append(stream.next(ids[i]));
+    }
+    return text.append(stream.end()).toString();
   }
 
-  /** Decodes token by token; see {@link TextStream}. */
+  /** Decodes token by token, special tokens left out; see {@link TextStream}. */
   public TextStream stream() {
-    return new TextStream((ids, from, count) -> decode(ids, from, count, false));
+    return stream(false);
   }
 
-  /** The id of a special token, or of one that stands for exactly this text; -1 if there is none. */
+  private TextStream stream(boolean keepSpecials) {
+    return new TextStream(
+        detokenizer == null
+            ? new WholeText(ids -> library.decode(ids, !keepSpecials))
+            : detokenizer.begin(keepSpecials));
+  }
+
+  /** The id of the token that stands for exactly this text; -1 if there is none. */
   public int idOf(String token) {
-    long[] ids = library.encode(token, false, false).getIds();
-    return ids.length == 1 ? Math.toIntExact(ids[0]) : -1;
+    return texts.idOf(token);
+  }
+
+  /** The id of the token that ends a text by the tokenizer's own word; -1 if it names none. */
+  public int endId() {
+    return endId;
   }
 
   /** Frees the library's part. */

@@ -1,4 +1,4 @@
-package io.gatun.tools.model;
+package io.gatun.tools.text;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -37,7 +37,7 @@ public final class ByteTokenizerFile {
     model.put("fuse_unk", false).put("byte_fallback", false).put("ignore_merges", false);
     ObjectNode vocab = model.putObject("vocab");
     for (int value = 0; value < IDS; value++) {
-      vocab.put(String.valueOf(character(value)), value);
+      vocab.put(String.valueOf(ByteLevel.character(value)), value);
     }
     new TreeMap<>(specials)
         .forEach((token, id) -> {
@@ -72,23 +72,5 @@ public final class ByteTokenizerFile {
         .put("add_prefix_space", false)
         .put("trim_offsets", true)
         .put("use_regex", false);
-  }
-
-  /** GPT-2's spelling of a byte: itself if it is a visible Latin-1 character, else one from 256 on. */
-  static char character(int value) {
-    if (isVisible(value)) {
-      return (char) value;
-    }
-    int others = 0;
-    for (int before = 0; before < value; before++) {
-      others += isVisible(before) ? 0 : 1;
-    }
-    return (char) (256 + others);
-  }
-
-  private static boolean isVisible(int value) {
-    return (value >= '!' && value <= '~')
-        || (value >= 0xa1 && value <= 0xac)
-        || (value >= 0xae && value <= 0xff);
   }
 }
