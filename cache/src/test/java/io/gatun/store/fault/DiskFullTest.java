@@ -5,13 +5,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.gatun.cache.DiskFullException;
+import io.gatun.cache.GatunException;
+import io.gatun.store.BackupProgress;
 import io.gatun.store.Conversation;
 import io.gatun.store.ConversationStore;
 import io.gatun.store.Held;
 import io.gatun.store.Rows;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
@@ -173,6 +177,56 @@ class DiskFullTest {
       assertThat(store.delete("two")).isPositive();
       assertThat(store.exists("two")).isFalse();
       assertThat(Held.of(disk.path())).isEmpty();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"tmpfs", "ext4"})
+  void atBackupWhateverIsLeft(String kind) throws IOException {
+    try (SmallDisk disk = disk(kind)) {
+      ConversationStore store = ConversationStore.open(temp.resolve("source"));
+      for (String id : List.of("one", "two")) {
+        try (Conversation talk = open(store, id)) {
+          Rows.accept(talk, 200, 1);
+          Rows.prefill(talk);
+        }
+      }
+      Path dest = disk.path().resolve("dest");
+      int failures = 0;
+      for (int left = 0; ; left += 16 << 10) {
+        Path filler = fill(disk);
+        try (FileChannel cut = FileChannel.open(filler, StandardOpenOption.WRITE)) {
+          cut.truncate(Math.max(0, cut.size() - left));
+        }
+        Throwable failure = catchThrowable(() -> store.backup(dest, true, BackupProgress.NONE));
+        Files.delete(filler);
+        if (failure == null) {
+          break;
+        }
+        failures++;
+        assertThat(failure)
+            .isInstanceOf(GatunException.class)
+            .hasMessageMatching("(?s).*(disk full|No space left).*");
+        if (Files.exists(dest.resolve("conversations"))) {
+          for (String id : ConversationStore.open(dest).ids()) {
+            check(ConversationStore.open(dest), id);
+          }
+        }
+      }
+      assertThat(failures).isGreaterThan(5);
+      assertThat(ConversationStore.open(dest).ids()).containsExactly("one", "two");
+      check(ConversationStore.open(dest), "one");
+      check(ConversationStore.open(dest), "two");
+      assertThat(ConversationStore.open(dest).gc(true).removed()).isEmpty();
+      System.out.printf("DiskFullTest: %s, a backup after %d full disks%n", kind, failures);
+    }
+  }
+
+  private static void check(ConversationStore store, String id) {
+    try (Conversation talk = open(store, id)) {
+      assertThat(talk.report().findings()).isEmpty();
+      assertThat(talk.committedTokens()).isEqualTo(200);
+      Rows.check(talk.cache().live(), talk.tokens());
     }
   }
 }
