@@ -17,9 +17,9 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * A seeded mix of what names come and go by: a store's first creation in folders that are not there,
- * new conversations, forks, renames, deletions; commits between them, and readers that say what they
- * were shown. Says what it does as {@link Workload} does, and also
+ * A seeded mix of what names come and go by: a store's first creation in folders that are not
+ * there, new conversations, forks, renames, deletions; commits between them, and readers that say
+ * what they were shown. Says what it does as {@link Workload} does, and also
  *
  * <pre>
  *   R id committed hash tokens hash    a reader was shown this

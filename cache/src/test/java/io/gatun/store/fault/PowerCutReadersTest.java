@@ -5,10 +5,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Fault 3b: the power goes, or a process is killed and then the power goes, just after conversations
- * or the store itself came to be, were forked, renamed or deleted. Whoever only reads afterwards sees
- * what was acknowledged, before anybody opened the store for writing; beside it stands a control that
- * must lose data, see {@link PowerCut}. {@code ExportFaultTest} in the tools does the same with exports.
+ * Fault 3b: the power goes, or a process is killed and then the power goes, just after
+ * conversations or the store itself came to be, were forked, renamed or deleted. Whoever only reads
+ * afterwards sees what was acknowledged, before anybody opened the store for writing; beside it
+ * stands a control that must lose data, see {@link PowerCut}. {@code ExportFaultTest} in the tools
+ * does the same with exports.
  */
 class PowerCutReadersTest {
   @TempDir Path temp;

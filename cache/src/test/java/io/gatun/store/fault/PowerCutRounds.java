@@ -51,7 +51,7 @@ public final class PowerCutRounds {
                 if (!kill) {
                   reported = control.write();
                   TimeUnit.MICROSECONDS.sleep(random.nextInt(5_000));
-                  PowerCut.now(disk.path());
+                  PowerCut.now(disk.path(), child);
                 }
                 child.toHandle().destroyForcibly();
               }

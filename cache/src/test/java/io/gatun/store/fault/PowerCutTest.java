@@ -66,7 +66,7 @@ class PowerCutTest {
               if (ready && --left == 0) {
                 reported = control.write();
                 TimeUnit.MICROSECONDS.sleep(random.nextInt(5_000));
-                PowerCut.now(disk.path());
+                PowerCut.now(disk.path(), child);
                 child.toHandle().destroyForcibly();
               }
             }

@@ -13,8 +13,8 @@ import org.junit.jupiter.api.Test;
 /**
  * Every system call that the store makes fails once: before it does anything, after it did it, and
  * with all that follow. After the fault is gone a new program finds everything that was
- * acknowledged; until then nothing wrong is handed out, no undocumented exception comes out, nothing
- * is held for ever. In every build a sample, under the profile every case.
+ * acknowledged; until then nothing wrong is handed out, no undocumented exception comes out,
+ * nothing is held for ever. In every build a sample, under the profile every case.
  *
  * <p>{@code -Dgatun.fault.case='scenario|call:k:error:form|end'} repeats a case, {@code
  * -Dgatun.fault.case=scenario} runs some scenarios, {@code -Dgatun.fault.rounds=N} so many cases of

@@ -19,8 +19,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Every system call of an export and an import fails once; exports after power cuts. What does it,
- * {@code SystemCallFaultTest} and {@code PowerCutReadersTest}, stands in the cache module, whose test
- * classes are put on the class path of a JVM of its own.
+ * {@code SystemCallFaultTest} and {@code PowerCutReadersTest}, stands in the cache module, whose
+ * test classes are put on the class path of a JVM of its own.
  */
 class ExportFaultTest {
   private static final boolean LONG = Boolean.getBoolean("gatun.fault");

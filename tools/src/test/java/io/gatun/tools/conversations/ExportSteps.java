@@ -9,8 +9,8 @@ import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 
 /**
- * Export and import for the fault tests of the cache module, which find this class by its name: of the
- * conversation that the file is named after, and from a file to the conversation {@code new}.
+ * Export and import for the fault tests of the cache module, which find this class by its name: of
+ * the conversation that the file is named after, and from a file to the conversation {@code new}.
  */
 public final class ExportSteps
     implements Supplier<Map<String, BiConsumer<ConversationStore, Path>>> {
