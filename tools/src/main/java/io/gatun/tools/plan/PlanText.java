@@ -126,7 +126,7 @@ final class PlanText {
               .formatted(model.name(), Amounts.grouped(model.contextLimit())));
     }
     if (!plan.gatunReason().isEmpty()) {
-      notes.add("Note: as Gatun keeps it: %s.".formatted(plan.gatunReason()));
+      notes.add("as Gatun keeps it: %s.".formatted(plan.gatunReason()));
     }
     if (plan.stateBytes() > 0) {
       notes.add(

@@ -140,7 +140,7 @@ class PlanCommandTest {
         .containsPattern("2 +K/V of the last 1,000 tokens +4 on 2 x 64 +512 a token")
         .containsPattern("2 +K/V of every token +4 on 2 x 64 +512 a token")
         .containsPattern("as Gatun keeps it +4.00 MiB +4,194,304 bytes")
-        .contains("4,194,304 bytes as Gatun keeps it: every token of every layer is kept")
+        .contains("Note: as Gatun keeps it: every token of every layer is kept")
         .doesNotContain("any number of");
     assertThat(out.toString().lines()).allMatch(line -> line.length() <= 120);
   }
