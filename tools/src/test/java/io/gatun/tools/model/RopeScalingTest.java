@@ -31,8 +31,8 @@ class RopeScalingTest {
     config.put("head_dim", 64);
     config.put("max_position_embeddings", 4096);
     config.remove("rope_theta");
-    JSON.readValue("{" + changes.replace('\'', '"') + "}", Map.class)
-        .forEach((key, value) -> config.put(key.toString(), value));
+    Map<?, ?> overrides = JSON.readValue("{" + changes.replace('\'', '"') + "}", Map.class);
+    overrides.forEach((key, value) -> config.put(key.toString(), value));
     JSON.writeValue(folder.resolve("config.json").toFile(), config);
     return ModelConfigReader.read(folder, length);
   }
