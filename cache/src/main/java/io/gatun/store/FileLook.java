@@ -158,11 +158,10 @@ final class FileLook {
   }
 
   /**
-   * Why what is at a path cannot be written to, for the end of a sentence; empty if it can be. What
-   * the system gives another reason for than the lack of a permission counts as well: whoever would
-   * write is refused, and told it.
+   * Why what is at a path cannot be written to, for the end of a sentence; empty if it can be. Only a
+   * missing permission and a read-only file system are reasons.
    *
-   * @throws IOException if there is nothing
+   * @throws IOException if there is nothing, or if the look failed, which says nothing about it
    */
   static Optional<String> whyNotWritable(Path path) throws IOException {
     try {
@@ -173,7 +172,10 @@ final class FileLook {
     } catch (AccessDeniedException e) {
       return Optional.of("no permission to write to " + path);
     } catch (FileSystemException e) {
-      return Optional.of("%s: %s".formatted(path, IoFailure.reason(e)));
+      if (Files.getFileStore(path).isReadOnly()) {
+        return Optional.of("%s: %s".formatted(path, IoFailure.reason(e)));
+      }
+      throw e;
     }
   }
 

@@ -121,21 +121,24 @@ final class ConversationImport {
 
   private void into(
       ConversationStore store, String name, Fingerprint fingerprint, boolean trusted) {
-    boolean done = false;
-    boolean made = false;
-    try {
-      try (Conversation talk = store.restore(name, fingerprint, layout, trusted);
-          Progress progress = Progress.bytes("import", rows * layout.bytesPerToken())) {
-        made = true;
-        talk.accept(ids, 0, ids.length);
-        append(talk, progress);
-        talk.commit();
-        done = true;
-      }
-    } finally {
-      if (made && !done) {
+    Conversation talk = store.restore(name, fingerprint, layout, trusted);
+    try (Conversation made = talk;
+        Progress progress = Progress.bytes("import", rows * layout.bytesPerToken())) {
+      made.accept(ids, 0, ids.length);
+      append(made, progress);
+      made.commit();
+    } catch (RuntimeException | Error e) {
+      try {
         store.delete(name);
+      } catch (RuntimeException second) {
+        // The first reason is the one to know; what is left is named with it.
+        e.addSuppressed(second);
+        throw new GatunException(
+            "%s; what was imported of '%s' could not be removed (%s): delete it"
+                .formatted(e.getMessage(), name, second.getMessage()),
+            e);
       }
+      throw e;
     }
   }
 
