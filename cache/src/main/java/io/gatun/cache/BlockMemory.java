@@ -182,6 +182,12 @@ public final class BlockMemory {
     return Posix.AVAILABLE ? Posix.nextData(file, from) : from;
   }
 
+  /** Whether this is what the system says of a read-only file system, in its words for errors. */
+  public static boolean meansReadOnly(String reason) {
+    return reason.equals("Read-only file system")
+        || Posix.AVAILABLE && Posix.reason(Posix.EROFS).startsWith(reason + " (");
+  }
+
   /** Begins to read ranges {offset, bytes} of a file, in small pages, without waiting for them. */
   public static void readAhead(Path file, List<long[]> ranges) {
     if (Posix.AVAILABLE) {

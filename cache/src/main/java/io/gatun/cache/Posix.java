@@ -43,6 +43,9 @@ public final class Posix {
   /** No space left on device. */
   public static final int ENOSPC = 28;
 
+  /** Read-only file system. */
+  static final int EROFS = 30;
+
   /** Disk quota exceeded. */
   public static final int EDQUOT = 122;
 

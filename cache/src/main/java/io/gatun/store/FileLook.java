@@ -1,5 +1,6 @@
 package io.gatun.store;
 
+import io.gatun.cache.BlockMemory;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -172,7 +173,7 @@ final class FileLook {
     } catch (AccessDeniedException e) {
       return Optional.of("no permission to write to " + path);
     } catch (FileSystemException e) {
-      if (Files.getFileStore(path).isReadOnly()) {
+      if (e.getReason() != null && BlockMemory.meansReadOnly(e.getReason())) {
         return Optional.of("%s: %s".formatted(path, IoFailure.reason(e)));
       }
       throw e;

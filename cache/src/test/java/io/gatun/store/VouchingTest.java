@@ -109,9 +109,11 @@ class VouchingTest {
       try (Conversation talk = open(copy, "talk")) {
         assertThat(talk.report().findings()).isEmpty();
         assertThat(talk.report().committedTokens()).isEqualTo(200);
-        // Mapped at once where the rows were compared, late where the journal vouched.
+        // Mapped at once where the rows were compared, late where the journal vouched; nobody
+        // writes
+        // behind the last row of a copy.
         int mapped = (int) (talk.mappedBytes() / StoreBlocks.fileBytes(Rows.layout()));
-        assertThat(mapped).isEqualTo(i == 0 ? 4 : 1);
+        assertThat(mapped).isEqualTo(i == 0 ? 4 : 0);
         Rows.check(talk.cache().live(), talk.tokens());
       }
     }
