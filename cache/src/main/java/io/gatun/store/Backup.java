@@ -268,18 +268,23 @@ final class Backup {
   /** Whether the file of a block that another conversation made never changes again. */
   private boolean sealed(long block, String user) {
     int owner = BlockFolder.owner(block);
-    Optional<String> id = catalog.conversationOf(owner);
-    if (id.isEmpty()) {
+    Set<String> ids = catalog.conversationsOf(owner);
+    if (ids.isEmpty()) {
       // Gone for good, if all that there were are known, as of a time when this block was in use.
       JournalSummary then = catalog.journals().get(user);
       return catalog.damaged().isEmpty() && then != null && then.blocks().contains(block);
     }
+    if (ids.size() > 1) {
+      // A folder was copied by hand: nobody can say which of them writes.
+      return false;
+    }
+    String id = ids.iterator().next();
     return sealed
         .computeIfAbsent(
             owner,
             asked -> {
               try {
-                CommittedState state = CommittedState.read(source, source.files(id.get()));
+                CommittedState state = CommittedState.read(source, source.files(id));
                 return state.header().owner() == owner ? state.sealed() : Set.of();
               } catch (IOException | GatunException e) {
                 // Copied, then. What is wrong with the other one is said when its turn comes.

@@ -45,7 +45,8 @@ final class Catalog {
   /** Owners whose blocks a damaged or torn journal may name without our knowing. */
   private final Set<Integer> keptOwners = new HashSet<>();
 
-  private final Map<Integer, String> owners = new HashMap<>();
+  /** The conversations that make blocks under a number: several, where a folder was copied. */
+  private final Map<Integer, Set<String>> owners = new HashMap<>();
 
   private Catalog(StoreFolder store) {
     this.store = store;
@@ -117,7 +118,7 @@ final class Catalog {
 
   private void add(String id, JournalSummary journal) {
     journals.put(id, journal);
-    owners.put(journal.header().owner(), id);
+    owners.computeIfAbsent(journal.header().owner(), owner -> new HashSet<>()).add(id);
     journal.blocks().forEach(block -> users.merge(block, 1, Integer::sum));
     if (journal.torn()) {
       // What stands behind the damage can only name its own blocks, or fewer of those of others.
@@ -189,9 +190,9 @@ final class Catalog {
         || keptOwners.contains(BlockFolder.owner(block));
   }
 
-  /** The conversation that makes its blocks under this number, if its journal can be read. */
-  Optional<String> conversationOf(int owner) {
-    return Optional.ofNullable(owners.get(owner));
+  /** The conversations that make blocks under this number, as far as their journals can be read. */
+  Set<String> conversationsOf(int owner) {
+    return owners.getOrDefault(owner, Set.of());
   }
 
   /** How many conversations hold rows in a block. */
@@ -207,14 +208,18 @@ final class Catalog {
   Set<Long> remove(String id) throws IOException {
     JournalSummary journal = journals.remove(id);
     int owner = journal.header().owner();
-    owners.remove(owner, id);
+    owners.get(owner).remove(id);
     journal.blocks().forEach(block -> users.merge(block, -1, Integer::sum));
     if (journal.torn()) {
       keptOwners.remove(owner);
     }
     Set<Long> free = new HashSet<>(journal.blocks());
-    // Also those that the journal no longer names, but that a crash kept from being removed.
-    free.addAll(store.blocks().blocks(owner));
+    if (owners.get(owner).isEmpty()) {
+      // Also those that the journal no longer names, but that a crash kept from being removed.
+      // Where
+      // another has the same number, they may be new blocks of its writer.
+      free.addAll(store.blocks().blocks(owner));
+    }
     free.removeIf(this::needed);
     return free;
   }

@@ -58,7 +58,7 @@ final class Deletion {
     }
     for (int owner : owners) {
       // A writer whose first block is still to come needs its folder.
-      if (catalog.conversationOf(owner).isEmpty()) {
+      if (catalog.conversationsOf(owner).isEmpty()) {
         blocks.deleteOwnerIfEmpty(owner);
       }
     }

@@ -5,7 +5,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 
 /** Removes what crashes left behind. Used with the store's lock held. */
@@ -56,9 +55,9 @@ final class GarbageCollector {
 
   private void collectBlocks(Catalog catalog) throws IOException {
     for (int owner : store.blocks().owners()) {
-      Optional<String> id = catalog.conversationOf(owner);
+      Set<String> ids = catalog.conversationsOf(owner);
       // A writer's newest blocks stand in no journal yet.
-      if (id.isPresent() && store.openForWriting(store.files(id.get()))) {
+      if (anyOpenForWriting(ids)) {
         continue;
       }
       Set<Long> left = new HashSet<>(store.blocks().blocks(owner));
@@ -69,10 +68,19 @@ final class GarbageCollector {
           store.blocks().delete(block);
         }
       }
-      if (id.isEmpty() && !dryRun) {
+      if (ids.isEmpty() && !dryRun) {
         store.blocks().deleteOwnerIfEmpty(owner);
       }
     }
+  }
+
+  private boolean anyOpenForWriting(Set<String> ids) throws IOException {
+    for (String id : ids) {
+      if (store.openForWriting(store.files(id))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private void note(Path path, long size) {

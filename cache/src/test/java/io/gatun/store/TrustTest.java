@@ -127,4 +127,28 @@ class TrustTest {
     Eviction plan = store.evict(all - Journal.SMALLEST - 1, true);
     assertThat(plan.victims()).extracting(Eviction.Victim::id).isEqualTo(List.of("other"));
   }
+
+  /** A copy by hand has the number of the original, whose newest block no journal names yet. */
+  @Test
+  void deletingACopyAndCollectingSpareTheBlocksOfAWriterAtWork() throws IOException {
+    make("talk", 60, 1);
+    Path original = store.place().files("talk").folder();
+    try (Conversation talk = store.openOrCreate("talk", MODEL, Rows.layout())) {
+      for (String id : new String[] {"copy", "zcopy"}) {
+        Path copy = store.place().files(id).folder();
+        Files.createDirectory(copy);
+        Files.copy(original.resolve("journal"), copy.resolve("journal"));
+      }
+      Rows.accept(talk, 100, 2);
+      Rows.prefill(talk);
+      store.delete("zcopy");
+      store.gc(false);
+      store.delete("copy");
+      talk.commit();
+    }
+    try (Conversation talk = store.openOrCreate("talk", MODEL, Rows.layout())) {
+      assertThat(talk.committedTokens()).isEqualTo(160);
+      Rows.check(talk.cache().live(), talk.tokens());
+    }
+  }
 }
