@@ -30,7 +30,8 @@ class ExportFaultTest {
   @TempDir Path temp;
 
   @BeforeEach
-  void needed() {
+  void needed() throws IOException {
+    Files.createDirectories(Path.of("target", "fault"));
     need(System.getProperty("os.name").equals("Linux"), "it needs Linux");
     need(System.getProperty("os.arch").equals("amd64"), "it needs x86-64");
     need(
@@ -51,7 +52,7 @@ class ExportFaultTest {
 
   @Test
   void anExportIsWholeOrThrowsAndAnImportTakesNothingWithIt() throws Exception {
-    Path folder = Files.createDirectories(Path.of("target", "fault"));
+    Path folder = Path.of("target", "fault");
     Path library = folder.resolve("libfaults.so").toAbsolutePath();
     run(
         List.of(
