@@ -234,6 +234,7 @@ final class ConversationOpener {
             && mayWriteBehind(header, runs.getLast());
     Set<Long> known = present == null ? Set.of() : named(header.owner(), present, runs);
     List<Callable<OpenedRun>> tasks = new ArrayList<>();
+    int opening = 0;
     for (int i = 0; i < runs.size(); i++) {
       RunState run = runs.get(i);
       boolean writable = mayWrite && i == runs.size() - 1;
@@ -243,12 +244,14 @@ final class ConversationOpener {
       } else {
         // A copy, or a file that changed since: its rows are compared with their checksums.
         boolean check = validate || present != null && !vouched;
+        opening++;
         tasks.add(() -> openRun(header, run, blocks, writable, check));
       }
     }
     List<OpenedRun> opened;
     try {
-      opened = InParallel.all(tasks, OPENERS);
+      // Threads cost more than they bring where only the last block is opened.
+      opened = InParallel.all(tasks, opening > 1 ? OPENERS : 1);
     } catch (IOException e) {
       blocks.abandon();
       throw new IOException(
